@@ -1,0 +1,48 @@
+# The course's front door. Works with GNU make 3.81 (macOS) and newer; everything lands in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+# One thread a process (two processes that each spin two threads on two cores are far slower), no network,
+# and .venv first on the PATH, for nbgrader calls alembic by name.
+ONE_THREAD := env OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 COURSE_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 \
+	PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: help setup lab test lint build bench browser lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## make or update .venv from the lock files
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "No $(PYTHON) here: install Python 3.11 or newer."; exit 1; }
+	@$(PYTHON) install/environment.py
+
+lab: setup  ## open JupyterLab on your own copy of the notebooks (workbook/)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/course lab
+
+test: lint browser  ## lint, then run every test on two processes
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: setup  ## check the style of the code
+	@$(BIN)/ruff check
+
+build: setup  ## build the notebooks from their sources
+	@$(BIN)/course build
+
+bench: setup  ## compare our LoRA with peft's, side by side
+	@$(ONE_THREAD) $(BIN)/python benchmarks/lora.py
+
+browser:  ## install Chromium for the browser test where that can be done unasked (Debian, as root)
+	@command -v chromedriver >/dev/null 2>&1 && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then root=env; else root="sudo -n env"; fi; \
+	if grep -q '^ID=debian$$' /etc/os-release 2>/dev/null && $$root true 2>/dev/null \
+		&& $$root apt-get update -qq \
+		&& $$root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium chromium-driver fonts-dejavu-core; then exit 0; fi; \
+	echo "No chromedriver here, and no way to install it unasked: the browser test will be skipped (in CI: will fail)."
+
+lock:  ## resolve the dependencies again (needs uv); see install/lock.py
+	@command -v uv >/dev/null 2>&1 || { echo "No uv here: pip install uv, then try again."; exit 1; }
+	@$(PYTHON) install/lock.py
+
+clean:  ## remove .venv and all caches; your workbook/ stays
+	@rm -rf .venv .venv-discarded build *.egg-info .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,229 @@
+"""From a chapter's source text to its notebooks.
+
+`chapters/08_lora.md` (MyST) holds prose, code cells tagged `setup` or `demonstration`, and one marker for each exercise:
+
+    ```{exercise} lora.gradient
+    ```
+
+`source_notebook` puts the statement, the model answer between nbgrader's solution marks, and the check cell where the
+marker stands. `student_notebook` then does to it exactly what `nbgrader generate_assignment` does, with nbgrader's own
+preprocessors, so that what is committed and what an instructor releases are the same file.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.execute import answer_name
+from autograder.exercise import AuthorError, Exercise, Written
+from autograder.exercises import exercises
+
+CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
+KINDS = ("setup", "demonstration")
+_MARKER = re.compile(r"^```\{exercise\}[ \t]*(\S*)[ \t]*\n```[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^```\{(?:code-cell|exercise)\}", re.MULTILINE)
+
+
+def chapter_sources(folder: Path = CHAPTERS) -> list[Path]:
+    """The chapters that exist, in their order."""
+    return sorted(folder.glob("[0-9A-Z]*_*.md"))
+
+
+def source_notebook(path: Path) -> NotebookNode:
+    """The instructor's notebook of one chapter, with model answers. Raises `AuthorError` with file and line."""
+    text = path.read_text(encoding="utf-8")
+    marked = _MARKER.sub(lambda m: f"```{{code-cell}} ipython3\n:exercise: '{m[1]}'\n```", text)
+    lines = iter([text.count("\n", 0, m.start()) + 1 for m in _FENCE.finditer(text)])
+    try:
+        notebook = jupytext.reads(marked, fmt="md:myst")
+    except Exception as error:  # jupytext counts lines in its own way; its sentence names the cell
+        raise AuthorError(f"{path}:1: {' '.join(str(error).split())}") from None
+    cells: list[NotebookNode] = []
+    found: list[Exercise | Written] = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            cells.append(nbformat.v4.new_markdown_cell(cell.source))
+            continue
+        at = f"{path}:{next(lines)}"
+        if "exercise" in cell.metadata:
+            exercise = _lookup(str(cell.metadata["exercise"]), at)
+            found.append(exercise)
+            cells += _written_cells(exercise) if isinstance(exercise, Written) else _exercise_cells(exercise)
+        else:
+            cells.append(_locked_cell(cell, at))
+    _no_demonstration_uses_answers(path, cells, found)
+    _no_setup_opens_what_is_closed(path, cells, found)
+    notebook = nbformat.v4.new_notebook(cells=_with_ids(cells))
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
+        "language_info": {"name": "python"},
+    }
+    return notebook
+
+
+def student_notebook(path: Path) -> NotebookNode:
+    """What students get: stubs for answers, no outputs, cells locked and check-summed as nbgrader does it."""
+    from nbgrader import preprocessors as nb
+    from traitlets.config import Config
+
+    from autograder.nbgrader_config import settings
+
+    config, notebook = Config(), source_notebook(path)
+    settings(config)
+    steps = [nb.LockCells, nb.ClearSolutions, nb.ClearOutput, nb.CheckCellMetadata, nb.ComputeChecksums]
+    for step in steps:
+        notebook, _ = step(config=config).preprocess(notebook, {})
+    return notebook
+
+
+def model_answers(path: Path) -> dict[str, str]:
+    """The source of every model answer of the chapter at `path`, by exercise id."""
+    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in source_notebook(path).cells}
+    return {i: re.sub(r"(?m)^ *### (BEGIN|END) SOLUTION\n?", "", cells[answer_name(i)].source) for i in exercise_ids(path)}
+
+
+def exercise_ids(path: Path) -> list[str]:
+    """The ids that a chapter's markers name, in order."""
+    return _MARKER.findall(path.read_text(encoding="utf-8"))
+
+
+def every_exercise_stands_in_one_chapter(sources: Iterable[Path]) -> None:
+    """Raise `AuthorError` for an exercise that no chapter shows, or that two markers show."""
+    seen: dict[str, Path] = {}
+    for path in sources:
+        for exercise_id in exercise_ids(path):
+            if exercise_id in seen:
+                raise AuthorError(f"{path}:1: {exercise_id!r} already stands in {seen[exercise_id].name}; mark it once")
+            seen[exercise_id] = path
+    for exercise_id in exercises:
+        if exercise_id not in seen:
+            raise AuthorError(f"{exercises[exercise_id].origin}: no chapter has a marker for {exercise_id!r}")
+
+
+def _lookup(exercise_id: str, at: str) -> Exercise | Written:
+    try:
+        return exercises[exercise_id]
+    except KeyError as error:
+        raise AuthorError(f"{at}: {error.args[0]}") from None
+
+
+def _exercise_cells(exercise: Exercise) -> list[NotebookNode]:
+    parts = "; ".join(f"{part.name}: {part.points:g}" for part in exercise.parts)
+    title = nbformat.v4.new_markdown_cell(f"**Exercise `{exercise.id}`** · {_points(exercise.points)} ({parts})")
+    stub = nbformat.v4.new_code_cell(with_solution_marks(exercise.answer))
+    stub.metadata["nbgrader"] = _nbgrader(answer_name(exercise.id), solution=True)
+    checked = nbformat.v4.new_code_cell(f'check("{exercise.id}", {exercise.name})')
+    checked.metadata["nbgrader"] = _nbgrader(answer_name(exercise.id) + "-check", grade=True, locked=True, points=exercise.points)
+    return [title, stub, checked]
+
+
+def _written_cells(exercise: Written) -> list[NotebookNode]:
+    title = nbformat.v4.new_markdown_cell(
+        f"**Exercise `{exercise.id}`** · {_points(exercise.points)}, read and marked by a person\n\n{exercise.question}"
+    )
+    rubric = "\n".join(f"- {points:g}: {criterion}" for points, criterion in exercise.rubric)
+    model = f"### BEGIN SOLUTION\n{exercise.answer().strip()}\n\nRubric:\n\n{rubric}\n### END SOLUTION"
+    answer = nbformat.v4.new_markdown_cell(model)
+    answer.metadata["nbgrader"] = _nbgrader(answer_name(exercise.id), grade=True, solution=True, points=exercise.points)
+    return [title, answer]
+
+
+def _points(points: float) -> str:
+    return f"{points:g} point" + ("" if points == 1 else "s")
+
+
+def _locked_cell(cell: NotebookNode, at: str) -> NotebookNode:
+    tags = list(cell.metadata.get("tags", []))
+    kinds = [tag for tag in tags if tag in KINDS]
+    if len(kinds) != 1:
+        raise AuthorError(f"{at}: a code cell has exactly one of the tags {' or '.join(KINDS)}; this one has {tags or 'none'}")
+    new = nbformat.v4.new_code_cell(cell.source)
+    new.metadata["tags"] = tags
+    if "hide-input" in tags:  # code that only draws: folded away, one click shows it
+        new.metadata["jupyter"] = {"source_hidden": True}
+    digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+    new.metadata["nbgrader"] = _nbgrader(f"{kinds[0]}-{digest}", locked=True)
+    return new
+
+
+def _nbgrader(grade_id: str, *, grade: bool = False, solution: bool = False, locked: bool = False,
+              points: float | None = None) -> dict:
+    out = {"grade_id": grade_id, "grade": grade, "solution": solution, "locked": locked, "task": False, "schema_version": 3}
+    return out if points is None else out | {"points": points}
+
+
+def with_solution_marks(answer: Callable) -> str:
+    """The source of a function or class with every body, after its docstring, between nbgrader's solution marks."""
+    source = textwrap.dedent(inspect.getsource(answer)).rstrip()
+    lines = source.splitlines()
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    outer = [f for f in functions if not any(g is not f and g.lineno <= f.lineno <= (g.end_lineno or 0) for g in functions)]
+    for node in sorted(outer, key=lambda f: -f.lineno):
+        documented = ast.get_docstring(node) is not None
+        start = node.body[0].end_lineno if documented else node.body[0].lineno - 1
+        end, indent = node.end_lineno, " " * (node.col_offset + 4)
+        lines[start:end] = [f"{indent}### BEGIN SOLUTION", *lines[start:end], f"{indent}### END SOLUTION"]
+    return "\n".join(lines)
+
+
+def _no_demonstration_uses_answers(path: Path, cells: list[NotebookNode], found: list[Exercise | Written]) -> None:
+    """A demonstration must run in an untouched notebook, so it may not lean on what the student writes."""
+    names = {e.name for e in found if isinstance(e, Exercise)}
+    for cell in _tagged(cells, "demonstration"):
+        tree = ast.parse(_plain_python(cell.source))
+        used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} & names
+        if used:
+            raise AuthorError(f"{_where(path, cell)}: a demonstration uses {min(used)!r}, which the student writes")
+
+
+def _no_setup_opens_what_is_closed(path: Path, cells: list[NotebookNode], found: list[Exercise | Written]) -> None:
+    """A setup cell always runs, so it may not import a module that an exercise closes."""
+    closed = {name for e in found if isinstance(e, Exercise) for name in e.closes}
+    for cell in _tagged(cells, "setup"):
+        for node in ast.walk(ast.parse(_plain_python(cell.source))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""] + [f"{node.module}.{alias.name}" for alias in node.names]
+            hit = [n for n in names if any(n == c or n.startswith(c + ".") for c in closed)]
+            if hit:
+                what = f"a setup cell imports {hit[0]!r}, which an exercise of this chapter closes"
+                raise AuthorError(f"{_where(path, cell)}: {what}")
+
+
+def _tagged(cells: list[NotebookNode], tag: str) -> list[NotebookNode]:
+    return [cell for cell in cells if tag in cell.metadata.get("tags", [])]
+
+
+def _plain_python(source: str) -> str:
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
+
+
+def _where(path: Path, cell: NotebookNode) -> str:
+    text = path.read_text(encoding="utf-8")
+    return f"{path}:{text.count(chr(10), 0, max(text.find(cell.source[:200]), 0)) + 1}"
+
+
+def _with_ids(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Cell ids that survive a rebuild and the insertion of other cells: from the nbgrader id, or from the text."""
+    taken: set[str] = set()
+    for cell in cells:
+        base = cell.metadata.get("nbgrader", {}).get("grade_id") or hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        cell_id, copy = base[:60], 1
+        while cell_id in taken:
+            copy += 1
+            cell_id = f"{base[:60]}-{copy}"
+        if copy > 1 and "nbgrader" in cell.metadata:
+            cell.metadata["nbgrader"]["grade_id"] = cell_id
+        taken.add(cell_id)
+        cell["id"] = cell_id
+    return cells

@@ -1,0 +1,121 @@
+"""What an exercise is: a model answer, cases that discriminate, and the mistakes people really make.
+
+An author writes
+
+    gradient = Exercise(
+        id="lora.gradient",
+        answer=solutions.lora.lora_gradient,       # its signature and docstring are the student's statement too
+        cases=gradient_cases,                       # rng -> list of Case
+        parts=[Part("grad_A", 2, of=0), Part("grad_B", 2, of=1)],
+        misconceptions=[Misconception("no_scale", without_scale, "you left out the factor alpha / rank ...")],
+        closes=["courselib.lora"],
+    )
+
+in `autograder/exercises/<topic>.py`, and one marker in the chapter. Everything else is built from that.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autograder.probes import call
+from autograder.values import RELATIVE_TOLERANCE
+
+
+class AuthorError(ValueError):
+    """A mistake in the course itself. It stops the build; the text begins with `file:line:`."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs. `label` is what the student reads when it fails; `group` ties it to the parts with `on=group`."""
+
+    label: str
+    inputs: dict[str, Any]
+    group: str = "main"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Points that are earned together: when every case of group `on` agrees (all groups when `on` is None).
+
+    `of` picks one component of a tuple output. `shape_only` compares shapes and nothing else.
+    """
+
+    name: str
+    points: float
+    of: int | None = None
+    on: str | None = None
+    shape_only: bool = False
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong answer people really give: what it computes, the sentence that teaches, the points it still earns."""
+
+    name: str
+    wrong: Callable
+    says: str
+    earns: float = 0.0
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise that grades itself. See the module's docstring."""
+
+    id: str
+    answer: Callable
+    cases: Callable[[np.random.Generator], list[Case]]
+    parts: Sequence[Part]
+    misconceptions: Sequence[Misconception]
+    probe: Callable = call  # must live in autograder.probes: it runs beside the student's code
+    expected: Callable[..., Any] | None = None  # inputs as keywords -> output; the model answer when None
+    closes: Sequence[str] = ()
+    tolerance: float = RELATIVE_TOLERANCE
+    origin: str = field(default_factory=lambda: _caller())
+
+    @property
+    def name(self) -> str:
+        """The name of the function the student writes."""
+        return self.answer.__name__
+
+    @property
+    def points(self) -> float:
+        return float(sum(part.points for part in self.parts))
+
+    def fail(self, what: str) -> AuthorError:
+        return AuthorError(f"{self.origin}: exercise {self.id!r}: {what}")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A question answered in words and marked by a person. `answer()` returns the model answer, its docstring asks.
+
+    `rubric` is a list of (points, criterion) that the marker reads; the student sees the question only.
+    """
+
+    id: str
+    answer: Callable[[], str]
+    rubric: Sequence[tuple[float, str]]
+    origin: str = field(default_factory=lambda: _caller())
+
+    @property
+    def points(self) -> float:
+        return float(sum(points for points, _ in self.rubric))
+
+    @property
+    def question(self) -> str:
+        return inspect.getdoc(self.answer) or ""
+
+
+def _caller() -> str:
+    """`file:line` of the author's code that made the exercise: two frames above the dataclass's __init__."""
+    frame = inspect.currentframe()
+    while frame and frame.f_code.co_name in ("_caller", "<lambda>", "__init__"):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "unknown:0"

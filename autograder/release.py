@@ -1,0 +1,85 @@
+"""The student bundle: what a class hands out. Everything a student needs, and no answer.
+
+It holds the student notebooks, `courselib`, the half of `autograder` that knows no solutions, the public cases as data, and what
+sets the environment up. The half is a list of what goes in, not of what stays out: a new file is never handed out by accident.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from autograder import build, chapter
+from autograder.cases import PUBLIC_SEED, draw, save
+from autograder.exercise import Exercise
+from autograder.exercises import exercises
+
+ROOT = Path(__file__).resolve().parents[1]
+HALF = (
+    "__init__.py", "ask.py", "cases.py", "check.py", "commands.py", "execute.py", "judge.py", "lab.py", "marking.py",
+    "nbgrader_config.py", "no_network.py", "probes.py", "report.py", "values.py", "workbook.py",
+    "jupyter/jupyter_lab_config.json", "jupyter/jupyter_server_config.json", "jupyter/labconfig/page_config.json",
+    "jupyter/nbgrader_config.py",
+)
+TOP = ("pyproject.toml", "requirements*.lock", "environment.yml", "install/environment.py", ".gitignore", "LICENSE*")
+
+
+def release(target: Path, chapters: Path = chapter.CHAPTERS) -> list[Path]:
+    """Write the student bundle into `target` and return its files, relative to it.
+
+    An earlier bundle there is replaced; what others laid beside it (a `workbook/`, a `.git`) stays.
+
+    Raises:
+        FileExistsError: when `target` holds something that is not a bundle.
+        AuthorError: when the course does not build.
+    """
+    if target.exists() and not _may_be_replaced(target):
+        raise FileExistsError(f"{target} holds something else than a student bundle: give the name of a new or an empty folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".release-") as place:
+        fresh = Path(place)
+        _fill(fresh, chapters)
+        files = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
+        target.mkdir(exist_ok=True)
+        for new in sorted(fresh.iterdir()):  # nothing old is removed before everything new is there
+            if new.is_dir():
+                shutil.rmtree(target / new.name, ignore_errors=True)
+            os.replace(new, target / new.name)
+    return files
+
+
+def _fill(target: Path, chapters: Path) -> None:
+    notebooks = build.student_texts(chapters)
+    ids = [i for path in chapter.chapter_sources(chapters) for i in chapter.exercise_ids(path)]
+    for exercise in (exercises[i] for i in ids):
+        if isinstance(exercise, Exercise):
+            save(draw(exercise, PUBLIC_SEED), target / "autograder" / "public")
+    for path, text in notebooks.items():
+        _write(target / "chapters" / path.name, text)
+    shutil.copytree(ROOT / "courselib", target / "courselib", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*"))
+    for name in HALF:
+        _copy(ROOT / "autograder" / name, target / "autograder" / name)
+    for pattern in TOP:
+        for path in sorted(ROOT.glob(pattern)):
+            _copy(path, target / path.relative_to(ROOT))
+    for name in ("README.md", "Makefile"):
+        _copy(ROOT / "autograder" / "student" / name, target / name)
+
+
+def _may_be_replaced(target: Path) -> bool:
+    if not target.is_dir():
+        return False
+    is_bundle = (target / "autograder" / "public").is_dir() and not (target / "autograder" / "exercises").exists()
+    return is_bundle or not any(target.iterdir())
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Model answers, one module a chapter, one function an exercise."""

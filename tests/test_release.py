@@ -1,0 +1,264 @@
+"""The student bundle: it works on its own, it says what the full course says, and it holds no answer."""
+
+import ast
+import inspect
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell
+
+from autograder import chapter, execute, release
+from autograder.ask import STUB
+from autograder.cases import PUBLIC_SEED, draw
+from autograder.exercise import Exercise
+from autograder.exercises import exercises
+
+pytestmark = pytest.mark.xdist_group("release")
+
+QUICKSTART = chapter.CHAPTERS / "00_quickstart.md"
+IDS = [i for path in chapter.chapter_sources() for i in chapter.exercise_ids(path)]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("handed") / "out"
+    files = release.release(folder)
+    assert sorted(files) == sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    return folder
+
+
+def python(root, code, *arguments, **options):
+    """Run code that can import the packages in `root`, and no others of ours: isolated, from another folder."""
+    head = f"root = {str(root)!r}\nimport sys; sys.path.insert(0, root)\nimport autograder\n"
+    head += "assert autograder.__file__.startswith(root), autograder.__file__\n"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | execute.ENVIRONMENT
+    return subprocess.run([sys.executable, "-I", "-c", head + code, *map(str, arguments)], cwd="/", text=True,
+                          env=environment, capture_output=True, timeout=120, **options)  # fmt: skip
+
+
+# --- no answers ------------------------------------------------------------------------------------------------------
+
+
+def texts(folder):
+    """What a reader sees in every file, by its path: of a notebook the cells, of data the text and the names."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.suffix == ".ipynb":
+            found[path] = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        elif path.is_file():
+            found[path] = path.read_bytes().decode("utf-8", "replace")
+    return found
+
+
+def distinctive_lines(function):
+    """The lines of a body, without comments, that nobody writes by chance; the longest when all are short."""
+    source = inspect.getsource(function)
+    below = ast.parse(source).body[0].body[0].end_lineno  # its docstring
+    lines = [line.split("  #")[0].strip() for line in source.splitlines()[below:]]
+    return [line for line in lines if len(line) > 30] or [max(lines, key=len)]
+
+
+def plain(text):
+    return re.sub(r"[\s()]+", "", text)  # however it is laid out
+
+
+@pytest.mark.parametrize("exercise_id", IDS)
+def test_no_file_holds_a_model_answer(bundle, exercise_id):
+    """Except the modules that the exercise closes: they are what the chapter explains, and grading shuts them."""
+    exercise = exercises[exercise_id]
+    closed = [bundle / name.replace(".", "/") for name in getattr(exercise, "closes", ())]
+    if isinstance(exercise, Exercise):
+        secret = distinctive_lines(exercise.answer)
+        sources = plain((release.ROOT / "solutions" / f"{exercise_id.split('.')[0]}.py").read_text(encoding="utf-8"))
+        assert any(plain(line) in sources for line in secret)  # this way of looking does find an answer
+    else:
+        secret = list(filter(str.strip, exercise.answer().splitlines())) + [criterion for _, criterion in exercise.rubric]
+    for path, text in texts(bundle).items():
+        if not any(path.is_relative_to(module) or path == module.with_suffix(".py") for module in closed):
+            assert not [line for line in secret if plain(line) in plain(text)], path
+
+
+def test_only_the_student_half_is_there(bundle):
+    top = {path.name for path in bundle.iterdir()}
+    assert {"autograder", "chapters", "courselib", "install", "pyproject.toml", "requirements.lock", "environment.yml",
+            "Makefile", "README.md"} <= top and "solutions" not in top  # fmt: skip
+    assert {path.suffix for path in (bundle / "chapters").iterdir()} == {".ipynb"}
+    half = {path.name for path in (bundle / "autograder").iterdir()}
+    assert not half & {"exercises", "exercise.py", "chapter.py", "build.py", "release.py", "syllabus.py", "student"}
+    cases = {path.stem for path in (bundle / "autograder" / "public").glob("*.json")}
+    assert cases == {i for i in IDS if isinstance(exercises[i], Exercise)}
+    assert not list(bundle.rglob("__pycache__"))
+
+
+def test_the_notebooks_are_those_of_the_course(bundle):
+    for path in chapter.chapter_sources():
+        released = nbformat.read(bundle / "chapters" / f"{path.stem}.ipynb", as_version=4)
+        assert released == chapter.student_notebook(path)
+
+
+# --- it works --------------------------------------------------------------------------------------------------------
+
+REPLAY = """
+import json, pickle
+from autograder.values import plain, same
+with open(sys.argv[1], "rb") as file:
+    records = pickle.load(file)
+
+def replay(calls):
+    left = iter(calls)
+    def answer(**given):
+        inputs, raised, value = next(left)
+        for name in inputs:
+            try:
+                assert same(plain(given[name]), plain(inputs[name]), 0.0), "other inputs"
+            except AttributeError:
+                pass
+        if raised:
+            raise raised
+        return value
+    return answer
+
+says = {}
+for exercise_id, answers in records.items():
+    for name, calls in answers.items():
+        says[exercise_id + " " + name] = mark(trial_of(exercise_id), replay(calls)).text()
+print(json.dumps(says))
+"""
+LIVE = "from autograder.check import mark\nfrom autograder import exercises\nfrom autograder.cases import draw, PUBLIC_SEED\n" \
+       "trial_of = lambda i: draw(exercises[i], PUBLIC_SEED)\n"  # fmt: skip
+FROM_DATA = "from autograder.check import mark, _public_trial as trial_of\n"
+
+
+def record(function, probe, cases):
+    """What a function does with the public cases, so that another process, which cannot import it, can do it again."""
+    calls = []
+    for case in cases:
+        try:
+            calls.append((case["inputs"], None, probe(function, dict(case["inputs"]))))
+        except Exception as error:
+            calls.append((case["inputs"], type(error)(*map(str, error.args)), None))
+    return calls
+
+
+def test_it_says_what_the_full_course_says(bundle, tmp_path):
+    """For every exercise: the right answer, each misconception, and the untouched stub."""
+    records = {}
+    for exercise_id in (i for i in IDS if isinstance(exercises[i], Exercise)):
+        exercise = exercises[exercise_id]
+        cases = draw(exercise, PUBLIC_SEED).cases
+        answers = {"right": exercise.answer} | {m.name: m.wrong for m in exercise.misconceptions}
+        records[exercise_id] = {name: record(function, exercise.probe, cases) for name, function in answers.items()}
+        records[exercise_id]["untouched"] = [(case["inputs"], NotImplementedError(STUB), None) for case in cases]
+    (tmp_path / "records").write_bytes(pickle.dumps(records))
+    said = []
+    for root, trial_of in [(release.ROOT, LIVE), (bundle, FROM_DATA)]:
+        done = python(root, trial_of + REPLAY, tmp_path / "records")
+        assert done.returncode == 0, done.stderr
+        said.append(json.loads(done.stdout))
+    assert said[0] == said[1]
+    for exercise_id, answers in records.items():
+        exercise = exercises[exercise_id]
+        points = f"of {exercise.points:g} points"
+        assert said[1][f"{exercise_id} right"].startswith(f"{exercise_id}: {exercise.points:g} {points}\nRight.\n")
+        assert said[1][f"{exercise_id} untouched"].startswith(f"{exercise_id}: 0 {points}\nNot attempted yet")
+        for mistake in exercise.misconceptions:
+            text = said[1][f"{exercise_id} {mistake.name}"]
+            assert text.startswith(f"{exercise_id}: {mistake.earns:g} {points}\n") and mistake.says[1:] in text
+        assert len(answers) >= 5
+
+
+def test_check_cells_and_course_check_work_in_it(bundle, tmp_path):
+    notebook = nbformat.read(bundle / "chapters" / "00_quickstart.ipynb", as_version=4)
+    notebook = execute.with_answers(notebook, chapter.model_answers(QUICKSTART))
+    notebook.cells.append(new_code_cell(f"import autograder\nassert autograder.__file__.startswith({str(bundle)!r})"))
+    nbformat.write(notebook, tmp_path / "00_quickstart.ipynb")
+    done = python(bundle, "from autograder.commands import app; app()", "check", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == "" and "00_quickstart: 4 of 4 points" in done.stdout and "raises" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["build", "run", "release"])
+def test_what_needs_answers_says_so_in_one_sentence(bundle, command):
+    done = python(bundle, "from autograder.commands import app; app()", command)
+    sentence = f"This is a student's copy of the course: `course {command}` needs the model answers, which are not in it.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, sentence, "")
+
+
+def test_course_lab_opens_the_workbook_quietly_without_the_instructors_tools(bundle, tmp_path):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "PYTHON"))}
+    environment |= {"HOME": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "PYTHONPATH": str(bundle)}
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        command = [sys.executable, "-m", "autograder.commands", "lab", "--no-browser"]
+        server = subprocess.Popen(command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 60
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\w+)", log.read_text())):
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        address = f"http://127.0.0.1:{found[1]}"
+
+        def get(path):
+            request = urllib.request.Request(address + path, headers={"Authorization": f"token {found[2]}"})
+            return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).read().decode()
+
+        page = json.loads(re.search(r'(?s)id="jupyter-config-data"[^>]*>(.*?)</script>', get("/lab"))[1])
+        listed = {entry["name"] for entry in json.loads(get("/api/contents"))["content"]}
+        updates = json.loads(get("/lab/api/update"))
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            get("/formgrader")
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert listed == {f"{path.stem}.ipynb" for path in chapter.chapter_sources()}
+    assert page["serverRoot"].endswith("/workbook") and page["news"] == {"disabled": True} and updates == {"notification": None}
+    hidden = ("assignment-list", "course-list", "create-assignment", "formgrader", "menu")
+    assert {f"@jupyter/nbgrader:{name}" for name in hidden} <= set(page["disabledExtensions"])
+    lines = [line for line in log.read_text().splitlines() if line.startswith("[") and "404 GET /formgrader" not in line]
+    assert all(line.startswith("[C ") for line in lines), lines  # the address, and the end
+
+
+# --- making it again -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A course of one chapter: enough to see what is replaced."""
+    chapters = tmp_path / "chapters"
+    chapters.mkdir()
+    (chapters / QUICKSTART.name).write_text(QUICKSTART.read_text(encoding="utf-8"), encoding="utf-8")
+    return chapters
+
+
+def test_a_bundle_is_made_anew_and_what_lies_beside_it_stays(small, tmp_path):
+    target = tmp_path / "out"
+    first = release.release(target, small)
+    (target / "workbook").mkdir()
+    (target / "workbook" / "00_quickstart.ipynb").write_text("work")
+    (target / ".git").mkdir()
+    (target / "autograder" / "exercise.py").write_text("from an older release, before it moved")
+    (target / "README.md").write_text("old")
+    assert release.release(target, small) == first
+    assert (target / "workbook" / "00_quickstart.ipynb").read_text() == "work" and (target / ".git").is_dir()
+    assert not (target / "autograder" / "exercise.py").exists() and (target / "README.md").read_text() != "old"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".release")] == []
+
+
+def test_a_folder_with_something_else_is_refused(small, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").write_text("picture")
+    (tmp_path / "file").write_text("a file")
+    for target in (tmp_path / "photos", tmp_path / "file", release.ROOT):
+        with pytest.raises(FileExistsError, match="something else than a student bundle"):
+            release.release(target, small)
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["one.jpg"]
+    (tmp_path / "empty").mkdir()
+    release.release(tmp_path / "empty", small)

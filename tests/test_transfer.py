@@ -1,0 +1,105 @@
+"""The three methods, on the real encoder: each trains what it says, and LoRA does what full fine-tuning does."""
+
+import pytest
+import torch
+from torch import nn
+
+from courselib import transfer
+from courselib.transfer import finetune_sentiment
+
+
+@pytest.fixture(scope="module")
+def runs(pretrained):
+    before = {name: p.clone() for name, p in pretrained.model.named_parameters()}
+    found = {method: finetune_sentiment(method, 0, pretrained) for method in ("full", "lora", "frozen")}
+    found["untouched"] = all(torch.equal(p, before[name]) for name, p in pretrained.model.named_parameters())
+    return found
+
+
+def test_words_never_trained_on_are_understood(runs):
+    """One seed of the five that chapter 08 reports, with a wider margin for it: five are within 2 points."""
+    assert runs["full"].accuracy > 0.85
+    assert runs["lora"].accuracy > runs["full"].accuracy - 0.05
+    assert runs["frozen"].accuracy > 0.75
+
+
+def test_each_method_trains_what_it_says(runs):
+    head, encoder = 384 * 2 + 2, 22_565_376
+    adapters = 6 * 2 * 8 * (384 + 384)
+    assert (runs["full"].trainable, runs["full"].total) == (encoder + head, encoder + head)
+    assert (runs["lora"].trainable, runs["lora"].total) == (adapters + head, encoder + adapters + head)
+    assert (runs["frozen"].trainable, runs["frozen"].total) == (head, encoder + head)
+
+
+def test_the_change_of_every_query_and_value_weight_is_kept(runs):
+    names = {f"encoder.layer.{i}.attention.self.{kind}" for i in range(6) for kind in ("query", "value")}
+    for method in ("full", "lora"):
+        assert set(runs[method].before) == set(runs[method].delta) == names
+        assert all(delta.any() and not delta.requires_grad for delta in runs[method].delta.values())
+    assert runs["frozen"].delta == {}
+    rank = torch.linalg.matrix_rank
+    assert {rank(delta, rtol=1e-5).item() for delta in runs["lora"].delta.values()} == {8}
+    assert min(rank(delta, rtol=1e-5).item() for delta in runs["full"].delta.values()) > 100
+
+
+def test_the_encoder_that_was_handed_in_is_left_as_it_was(runs):
+    assert runs["untouched"]
+
+
+def test_a_seed_repeats_a_run_and_another_does_not(pretrained, monkeypatch):
+    monkeypatch.setattr(transfer, "STEPS", 2)
+    monkeypatch.setattr(transfer, "TEST_SENTENCES", 8)
+    one, again, other, stronger = (
+        finetune_sentiment("lora", seed, pretrained, rank=3, alpha=alpha).delta
+        for seed, alpha in [(1, 6), (1, 6), (2, 6), (1, 12)]
+    )
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    assert not any(torch.equal(one[name], other[name]) for name in one)
+    assert {torch.linalg.matrix_rank(delta, rtol=1e-5).item() for delta in one.values()} == {3}
+    assert not any(torch.equal(one[name], stronger[name]) for name in one)
+
+
+def test_accuracy_is_measured_on_the_split_that_was_asked_for(pretrained, monkeypatch):
+    asked = []
+    real = transfer.sentences
+    monkeypatch.setattr(transfer, "sentences", lambda n, split, seed: asked.append((n, split, seed)) or real(n, split, seed))
+    finetune_sentiment("frozen", 100, pretrained, split="validation")
+    finetune_sentiment("frozen", 4, pretrained)
+    assert asked == [(48, "train", 100), (200, "validation", 100), (48, "train", 4), (200, "test", 4)]
+
+
+def test_unknown_method(pretrained):
+    with pytest.raises(ValueError, match="'qlora'.*full, lora, frozen"):
+        finetune_sentiment("qlora", 0, pretrained)
+
+
+class Counter(nn.Module):
+    """Says class 1 of a text with an even number of tokens, and shows in what mode it was asked."""
+
+    def forward(self, input_ids, attention_mask):
+        assert not self.training
+        even = attention_mask.sum(1) % 2 == 0
+        return torch.stack([(~even).float(), even.float()], 1)
+
+
+def test_predictions_come_back_in_the_order_of_the_texts(pretrained):
+    texts = ["fine", "very fine", "so very fine", "oh", "so very very fine", "no no"]  # with [CLS] and [SEP]: 3 4 5 3 6 4
+    expected = [0, 1, 0, 0, 1, 1]
+    assert transfer.predict(Counter().train(), pretrained.tokenizer, texts, size=4).tolist() == expected
+    labels = [0, 1, 0, 1, 1, 1]
+    assert transfer.accuracy(Counter(), pretrained.tokenizer, texts, labels) == pytest.approx(5 / 6)
+
+
+def test_optimizer_has_two_learning_rates_and_only_what_is_trainable(pretrained):
+    model = transfer.SentenceClassifier(pretrained.model)
+    frozen = [p for p in pretrained.model.parameters() if p.dim() == 1]
+    try:
+        for p in frozen:
+            p.requires_grad_(False)
+        encoder, head = transfer.optimizer_for(model, lr=1e-4, head_lr=2e-3).param_groups
+    finally:
+        for p in frozen:
+            p.requires_grad_(True)
+    assert (encoder["lr"], head["lr"]) == (1e-4, 2e-3)
+    assert all(p.dim() > 1 for p in encoder["params"]) and len(encoder["params"]) > 36
+    assert [p.shape for p in head["params"]] == [(2, 384), (2,)]
