@@ -29,6 +29,7 @@ from nbformat import NotebookNode
 PACKAGES = Path(__file__).resolve().parents[1]  # the kernel imports the same course as this process
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "COURSE_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
+    "COURSE_CACHE": "off",  # what a chapter says is computed in this run, not remembered from an earlier one
     "HF_HUB_OFFLINE": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 _CHECK = re.compile(r"""\s*check\(\s*['"]([\w.]+)['"]\s*,[^\n]*\)\s*""")

@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+REFUSED = "refused with ValueError"  # what `call_or_refuse` returns for inputs that the answer turns down
+
 
 def call(answer: Callable, inputs: dict[str, Any]) -> Any:
     """Call the function with the inputs as keywords. A renamed parameter is no mistake, so fall back to the order."""
@@ -21,3 +23,11 @@ def call(answer: Callable, inputs: dict[str, Any]) -> Any:
     if set(inputs) <= names or any(p.kind is p.VAR_KEYWORD for p in parameters):
         return answer(**inputs)
     return answer(*inputs.values())
+
+
+def call_or_refuse(answer: Callable, inputs: dict[str, Any]) -> Any:
+    """Like `call`, for an answer that has to turn some inputs down: a `ValueError` it raises is then what it says."""
+    try:
+        return call(answer, inputs)
+    except ValueError:
+        return REFUSED

@@ -37,13 +37,12 @@ def test_it_comes_near_the_exact_entropy_of_its_world_and_nowhere_near_another(c
 
 def test_it_is_a_hugging_face_model_without_us():
     code = (
-        "import sys; sys.path = [p for p in sys.path if p and 'main' not in p]\n"
+        "import sys; sys.modules['courselib'] = None  # whoever imports it now gets an ImportError\n"
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
         "folder = sys.argv[1]\n"
         "tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)\n"
         "ids = tokenizer('The', return_tensors='pt')\n"
         "out = model.generate(**ids, max_new_tokens=8, do_sample=False)\n"
-        "assert 'courselib' not in sys.modules\n"
         "print(type(model).__name__, sum(p.numel() for p in model.parameters()), out.shape[1])\n"
     )
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
