@@ -1,0 +1,233 @@
+"""The judge of one assignment: submissions go in as bytes, marks come out as plain data.
+
+A `Grader` owns one warm process behind the wall. For each submission it draws the cases, sends the inputs, takes whatever
+comes back within the time, and judges it here, where no student's code ever runs. A warm process that dies is started again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import socket
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from autograder.ask import Outcome
+from autograder.cases import Trial, draw
+from autograder.exercise import Exercise
+from autograder.exercises import exercises
+from autograder.grading import sandbox
+from autograder.grading.feedback import student_message, table_html
+from autograder.grading.limits import GRACE, Limits
+from autograder.grading.outcomes import instead, outcomes_of
+from autograder.grading.protocol import Channel, Closed, Malformed
+from autograder.grading.sandbox import SandboxUnavailable
+from autograder.grading.submission import Plan, UnreadableSubmission, plan, read_released
+from autograder.judge import judge
+
+START_SECONDS = 180.0  # for the imports of a warm process, on a busy machine without compiled bytecode
+
+
+@dataclass(frozen=True)
+class Graded:
+    """All that is known about one submission. `dataclasses.asdict` of it is JSON."""
+
+    seed: int
+    reports: dict[str, dict[str, Any]]  # by exercise id: an `autograder.report.Report`; for instructors (see `feedback`)
+    written: dict[str, bool]  # by exercise id: whether something was written
+    notes: list[str]  # for the instructor: what was odd
+    needs_human: bool
+    sandboxed: bool
+    seconds: float
+
+
+class Infrastructure(RuntimeError):
+    """Something of ours failed, not of the student's. Nothing is scored; try again."""
+
+
+class _Lost(Exception):
+    """The warm process died while it had a submission."""
+
+
+class Grader:
+    """Grades submissions of one assignment, one after the other. Use it in a `with` block.
+
+    Args:
+        released: the notebook that was handed out.
+        sandboxed: False runs submissions without a sandbox; every `Graded` then says so.
+        limits: what one submission may use.
+
+    Raises:
+        SandboxUnavailable: in the `with` line or in `grade`, when this machine cannot enclose a submission.
+        KeyError: when the notebook has a check that this course does not know.
+    """
+
+    def __init__(self, released: bytes, *, sandboxed: bool = True, limits: Limits | None = None):
+        self.released = read_released(released)
+        self.exercises: dict[str, Exercise] = {i: exercises[i] for i in self.released.exercises}  # type: ignore[misc]
+        self.sandboxed, self.limits = sandboxed, limits or Limits()
+        self._process: sandbox.Process | None = None
+        self._control: Channel | None = None
+
+    def __enter__(self) -> Grader:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def grade(self, submitted: bytes, seed: int) -> Graded:
+        """Grade one submission. The same bytes and the same seed give the same marks.
+
+        Raises:
+            Infrastructure: when something of ours failed; nothing was scored.
+        """
+        begun = time.perf_counter()
+        try:
+            work = plan(submitted, self.released)
+        except UnreadableSubmission as error:
+            work = Plan(written=dict.fromkeys(self.released.written, False))
+            work.note(str(error), human=True)
+            trials = {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+            outcomes = {i: instead(trial, "unreadable", str(error)) for i, trial in trials.items()}
+        else:
+            trials, outcomes = self._ask(work, seed)
+        reports = {i: self._judge(trials[i], outcomes[i], work) for i in self.exercises}
+        return Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, time.perf_counter() - begun)
+
+    def _ask(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
+        """Run the submission; once more if the warm process died of it, and then it counts as the submission's doing."""
+        for last in (False, True):
+            if self._process is None or self._process.process.poll() is not None:
+                self._stop()
+                self._start()
+            try:
+                return self._ask_once(work, seed)
+            except _Lost:
+                self._stop()
+                if last:
+                    work.note("the process that runs submissions died of it, twice", human=True)
+        trials = {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+        return trials, {i: instead(trial, "crashed") for i, trial in trials.items()}
+
+    def _ask_once(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
+        ours, theirs = socket.socketpair()
+        channel, limits = Channel(ours), self.limits
+        try:
+            with theirs:
+                try:
+                    socket.send_fds(self._process.control, [b"F"], [theirs.fileno()])
+                except OSError as error:
+                    raise _Lost from error
+            answers: dict[str, Any] = {}
+            state, failed, trials = "crashed", [], {}
+            end = time.monotonic() + limits.submission
+            try:
+                channel.send({"seed": seed, "cells": work.run}, end)
+                trials = {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+                failed = channel.receive(min(end, time.monotonic() + limits.cells + GRACE))["failed"]
+                channel.send({"questions": [_question(trials[i], self.exercises[i]) for i in trials]}, end)
+                for exercise_id in trials:
+                    answers[exercise_id] = channel.receive(min(end, time.monotonic() + limits.exercise + GRACE))
+            except TimeoutError:
+                state = "timed out"
+            except (Malformed, KeyError, TypeError):
+                state = "unreadable"
+            except Closed:
+                state = "crashed"
+            self._done(work)
+        finally:
+            channel.close()
+        trials = trials or {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+        errors = _cell_errors(failed, work)
+        return trials, {
+            i: outcomes_of(trial, answers[i], errors.get(self.released.exercises[i])) if i in answers else instead(trial, state)
+            for i, trial in trials.items()
+        }
+
+    def _done(self, work: Plan) -> None:
+        """Have the fork ended, and hear how it went."""
+        try:
+            self._process.control.sendall(b"D")
+            said = self._control.receive(time.monotonic() + 30)
+        except (OSError, TimeoutError, Malformed) as error:
+            raise _Lost from error
+        if "failed" in said:
+            raise Infrastructure(f"a submission could not be enclosed: {said['failed']}")
+        if said["excess"]:
+            work.note(f"it was stopped: it used too much of what it may have ({said['excess']})", human=True)
+
+    def _judge(self, trial: Trial, outcomes: list[Outcome], work: Plan) -> dict[str, Any]:
+        try:
+            return asdict(judge(trial, outcomes))
+        except Exception as error:  # nothing that comes from a student may stop a batch
+            work.note(f"the answer to {trial.id} could not be judged ({type(error).__name__}); it scores zero", human=True)
+            return asdict(judge(trial, instead(trial, "unreadable")))
+
+    def _start(self) -> None:
+        limits = self.limits
+        closed = sorted({name for exercise in self.exercises.values() for name in exercise.closes})
+        try:
+            process = sandbox.start(closed, limits, self.sandboxed)
+        except OSError as error:
+            raise Infrastructure(f"the warm process could not be started: {error}") from error
+        control = Channel(process.control)
+        setup = {"imports": _imports(self.released.setup), "closed": closed, "limits": asdict(limits), "enclosed": self.sandboxed}
+        try:
+            control.send(setup, time.monotonic() + 10)
+            said = control.receive(time.monotonic() + START_SECONDS)
+        except (OSError, Malformed) as error:
+            process.process.wait(5)
+            text = process.said()
+            process.end()
+            if self.sandboxed and text.startswith(("bwrap:", "mount:", "setpriv:", "sh:")):
+                raise SandboxUnavailable(sandbox.refused(text)) from None
+            raise Infrastructure(f"the warm process did not start: {text or error}") from error
+        if "refused" in said:
+            process.end()
+            raise SandboxUnavailable(sandbox.refused(said["refused"]))
+        self._process, self._control = process, control
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.end()
+        self._process = self._control = None
+
+
+def _seed(seed: int, exercise_id: str) -> int:
+    """The seed of one exercise's cases."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {exercise_id}".encode()).digest()[:4], "big")
+
+
+def _question(trial: Trial, exercise: Exercise) -> dict[str, Any]:
+    return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": trial.seed}
+
+
+def _imports(setup: list[Any]) -> list[str]:
+    """The modules that the setup cells import."""
+    names = []
+    for cell in setup:
+        lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in cell.source.splitlines())
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.append(node.module)
+    return names
+
+
+def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:
+    """`name of the cell -> what it raised`, of the claims that came from the sandbox."""
+    known = {cell["id"] for cell in work.run}
+    errors = {}
+    for item in failed if isinstance(failed, list) else []:
+        said = [item.get(key) for key in ("id", "error", "message")] if isinstance(item, dict) else []
+        if len(said) == 3 and all(isinstance(text, str) for text in said) and said[0] in known:
+            errors[said[0]] = f"{said[1][:60]}: {said[2][:300]}" if said[2] else said[1][:60]
+    for name, error in errors.items():
+        work.note(f"the cell {name} raised {error}")
+    return errors
+
+
+__all__ = ["Graded", "Grader", "Infrastructure", "SandboxUnavailable", "student_message", "table_html"]
