@@ -137,6 +137,12 @@ def lab(
     laboratory.open_lab(WORKBOOK, browser)
 
 
+if (ROOT / "autograder" / "grading").is_dir():  # not in a student's copy
+    from autograder.grading import commands as grading
+
+    grading.add_to(app)
+
+
 # --- what the commands share -----------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,7 @@ def course(folder: Path, *arguments: str, expect: int = 0, **environment: str) -
         env=ENVIRONMENT | {"PYTHONPATH": str(Path(build.__file__).parents[1])} | environment,
     )
     assert done.returncode == expect, f"course {arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     return done.stdout
 
 

@@ -64,17 +64,16 @@ def misconceptions(assignment: str) -> dict[str, Misconception]:
     return chosen
 
 
-def declared(student: str, assignment: str) -> dict[str, float | None]:
-    """The mark that each check has to get; None where there is nothing left that could be marked."""
+def declared(student: str, assignment: str) -> dict[str, float]:
+    """The mark that each check has to get. What they did to the checks costs nobody anything, and helps nobody."""
     if student == "right":
         return {mark_cell(e): e.points for e in checked(assignment)}
-    if student in ("wrong", "retagged"):
+    if student in ("wrong", "retagged", "shadowed"):
         return {mark_cell(e): misconceptions(assignment)[e.id].earns for e in checked(assignment)}
-    if student in ("untouched", "shadowed"):
+    if student == "untouched":
         return {mark_cell(e): 0.0 for e in checked(assignment)}
     deleted, emptied, unchecked, *others = checked(assignment)
-    marks = {mark_cell(e): e.points for e in others}
-    return marks | {mark_cell(deleted): 0.0, mark_cell(emptied): 0.0, mark_cell(unchecked): None}
+    return {mark_cell(e): e.points for e in (unchecked, *others)} | {mark_cell(deleted): 0.0, mark_cell(emptied): 0.0}
 
 
 def hand_in(folder: Path, student: str, assignment: str) -> None:

@@ -62,6 +62,8 @@ def grade(
             lost = grade_class(room, **how, on_done=done)
         except (Busy, ValueError) as error:
             _stop(str(error))
+        except OSError as error:  # the scheduler does not answer, or the disk is full
+            _stop(f"Grading stopped: {error}. Nothing is lost: put it right and run the same command again.")
     print(f"{assignment}: {sum(tally.values())} submissions: {_said(tally)}." + (" Without the sandbox." if unsandboxed else ""))
     for student, why in sorted(lost.items()):
         print(f"{student} was not graded ({why.why}).")

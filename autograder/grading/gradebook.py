@@ -49,7 +49,8 @@ class Writer:
         name, book = self._room.assignment, self._gradebook
         book.update_or_create_student(student)
         stamp = {"timestamp": timestamp} if timestamp and _is_time(timestamp) else {}
-        submission = book.update_or_create_submission(name, student, **stamp)
+        with book.db.no_autoflush:  # nbgrader's own code makes SQLAlchemy warn here
+            submission = book.update_or_create_submission(name, student, **stamp)
         notebook = book.find_submission_notebook(name, name, student)
         cells = {c.metadata["nbgrader"]["grade_id"]: c for c in marked.cells if c.metadata.get("nbgrader", {}).get("grade_id")}
         for grade in notebook.grades:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -99,16 +100,30 @@ def close_warm_grader() -> None:
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     with dask.config.set({"distributed.scheduler.allowed-failures": TRIES}):
         if scheduler:
             with Client(scheduler, timeout="20s") as client:
                 yield client
         else:
-            settings = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
-            with LocalCluster(**settings) as cluster, Client(cluster) as client:
+            with _local_cluster(workers) as cluster, Client(cluster) as client:
                 yield client
+
+
+def _local_cluster(workers: int) -> Any:
+    """Worker processes on this machine. One that dies while it starts is no reason to give up."""
+    from distributed import LocalCluster
+
+    for attempt in range(TRIES):
+        try:
+            return LocalCluster(
+                n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=logging.CRITICAL
+            )
+        except RuntimeError:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _take(tasks: Iterator[Task], count: int) -> list[Task]:
