@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import signal
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
