@@ -40,6 +40,7 @@ class Graded:
     needs_human: bool
     sandboxed: bool
     seconds: float
+    cpu: float = 0.0  # seconds of a processor, here and in the sandbox
 
 
 class Infrastructure(RuntimeError):
@@ -69,6 +70,7 @@ class Grader:
         self.sandboxed, self.limits = sandboxed, limits or Limits()
         self._process: sandbox.Process | None = None
         self._control: Channel | None = None
+        self._cpu = 0.0
 
     def __enter__(self) -> Grader:
         self._start()
@@ -83,7 +85,7 @@ class Grader:
         Raises:
             Infrastructure: when something of ours failed; nothing was scored.
         """
-        begun = time.perf_counter()
+        begun, self._cpu = time.perf_counter(), -time.process_time()
         try:
             work = plan(submitted, self.released)
         except UnreadableSubmission as error:
@@ -94,7 +96,8 @@ class Grader:
         else:
             trials, outcomes = self._ask(work, seed)
         reports = {i: self._judge(trials[i], outcomes[i], work) for i in self.exercises}
-        return Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, time.perf_counter() - begun)
+        seconds, cpu = time.perf_counter() - begun, self._cpu + time.process_time()
+        return Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, seconds, cpu)
 
     def _ask(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
         """Run the submission; once more if the warm process died of it, and then it counts as the submission's doing."""
@@ -153,6 +156,7 @@ class Grader:
             said = self._control.receive(time.monotonic() + 30)
         except (OSError, TimeoutError, Malformed) as error:
             raise _Lost from error
+        self._cpu += said.get("cpu", 0.0)
         if "failed" in said:
             raise Infrastructure(f"a submission could not be enclosed: {said['failed']}")
         if said["excess"]:
@@ -178,9 +182,7 @@ class Grader:
             control.send(setup, time.monotonic() + 10)
             said = control.receive(time.monotonic() + START_SECONDS)
         except (OSError, Malformed) as error:
-            process.process.wait(5)
-            text = process.said()
-            process.end()
+            text = process.end()
             if self.sandboxed and text.startswith(("bwrap:", "mount:", "setpriv:", "sh:")):
                 raise SandboxUnavailable(sandbox.refused(text)) from None
             raise Infrastructure(f"the warm process did not start: {text or error}") from error

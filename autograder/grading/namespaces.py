@@ -52,14 +52,13 @@ def enter_own() -> None:
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     _prctl(SET_PDEATHSIG, SIGKILL)
     _fresh_proc()
-    with contextlib.suppress(OSError):  # no further user namespaces in here: less of the kernel to attack
-        with open("/proc/sys/user/max_user_namespaces", "w") as file:
-            file.write("0")
+    with contextlib.suppress(OSError), open("/proc/sys/user/max_user_namespaces", "w") as file:
+        file.write("0")  # no further user namespaces in here: less of the kernel to attack
     _prctl(SET_DUMPABLE, 0)  # nobody looks into the warm process
 
 
 def next_child_is_init(own: int) -> None:
-    """Put the next fork into a process namespace of its own. `own`: an open file on this process's /proc/self/ns/pid."""
+    """Put the next fork into a process namespace of its own. `own`: this process, as `os.pidfd_open` gives it."""
     _c("setns", own, NEWPID)  # back from the one of the fork before
     _c("unshare", NEWPID)
 

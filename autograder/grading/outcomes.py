@@ -43,7 +43,8 @@ def _outcome(item: Any, case: dict[str, Any]) -> Outcome:
         return Outcome("unreadable", message=INSTEAD["unreadable"])
     changed = item.get("changed")
     changed = [name for name in case["inputs"] if name in changed] if isinstance(changed, list) else []
-    return Outcome(item["state"], item.get("value"), _text(item, "message")[:TEXT_MOST], _text(item, "printed")[:PRINT_LIMIT], changed)
+    message, printed = _text(item, "message")[:TEXT_MOST], _text(item, "printed")[:PRINT_LIMIT]
+    return Outcome(item["state"], item.get("value"), message, printed, changed)
 
 
 def _text(item: dict[str, Any], key: str) -> str:

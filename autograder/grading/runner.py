@@ -1,19 +1,21 @@
 """One submission, in a fork of the warm process: run the cells, then answer what the judge asks.
 
-Each exercise is answered in a fork of its own, so a crash, a hang or a flood costs that exercise and no other, and none sees
-what another left behind. Everything in this process belongs to the student: their code can change any of it, and so forge any
-answer. It cannot know which answer is right.
+The answers are given in a fork of that fork, one exercise after the other, as in a notebook. When an exercise crashes, hangs or
+floods, it has cost itself: it is answered for, and a new fork goes on with the next. What raised in company is asked again in
+a fork of its own, in case another exercise left something behind. Everything here belongs to the student: their code can
+change any of it, and so forge any answer. It cannot know which answer is right.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import select
 import signal
 import socket
 import time
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,10 +26,10 @@ from autograder import probes
 from autograder.ask import Outcome, ask_all
 from autograder.grading.coerce import coerce
 from autograder.grading.limits import GRACE, Limits
-from autograder.grading.protocol import HEAD_SIZE, JSON_MOST, TENSORS_MOST, Channel, Malformed, encode, opaque
+from autograder.grading.protocol import HEAD_SIZE, Channel, Malformed, encode, lengths, opaque
 from autograder.grading.shell import run_cells
 
-FRAME_MOST = HEAD_SIZE + JSON_MOST + TENSORS_MOST
+WENT_WELL, RAISED = b".", b"!"
 TEXT_MOST = 500  # characters of a message
 
 
@@ -38,8 +40,10 @@ def serve(sock: socket.socket, shell: InteractiveShell, limits: Limits) -> None:
     seed_everything(work["seed"])
     failed = run_cells(shell, work["cells"], limits.cell, limits.cells)
     channel.send({"failed": failed}, end)
-    for question in channel.receive(end)["questions"]:
-        channel.send_frame(_in_a_fork(question, shell.user_ns, limits), end)
+    questions = channel.receive(end)["questions"]
+    while questions:
+        answered = _in_a_fork(questions, shell.user_ns, limits, lambda frame: channel.send_frame(frame, end))
+        questions = questions[answered:]
 
 
 def seed_everything(seed: int) -> None:
@@ -49,43 +53,89 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _in_a_fork(question: dict[str, Any], namespace: dict[str, Any], limits: Limits) -> bytes:
-    """The frame that answers `question`. A fork that dies, or says nothing in time, is answered for."""
+def _in_a_fork(questions: list[dict[str, Any]], namespace: dict[str, Any], limits: Limits, say: Callable[[bytes], None]) -> int:
+    """Answer `questions` in a fork, in order, until one ends it; that one is answered for. Returns how many were answered."""
+    with _Fork(questions, namespace, limits.exercise) as fork:
+        for place, question in enumerate(questions):
+            frame, state = fork.read(time.monotonic() + limits.exercise + GRACE / 2)
+            if frame[:1] == RAISED and place > 0:
+                with _Fork([question], namespace, limits.exercise) as alone:
+                    again, _ = alone.read(time.monotonic() + limits.exercise + GRACE / 2)
+                frame = again or frame
+            say(frame[1:] or _instead(question, state))
+            if not frame:
+                return place + 1
+    return len(questions)
+
+
+class _Fork:
+    """A fork that answers `questions` and writes a frame for each into a pipe, with one byte before it."""
+
+    def __init__(self, questions: list[dict[str, Any]], namespace: dict[str, Any], seconds: float):
+        self.pipe, write = os.pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            try:
+                os.close(self.pipe)
+                os.setsid()
+                for question in questions:
+                    _write(write, _answer(question, namespace, seconds))
+            finally:
+                os._exit(0)
+        os.close(write)
+
+    def __enter__(self) -> _Fork:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.pipe)
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(OSError):
+                kill(self.child, signal.SIGKILL)
+        os.waitpid(self.child, 0)
+
+    def read(self, deadline: float) -> tuple[bytes, str]:
+        """The next frame and the byte before it; or nothing, and why."""
+        try:
+            head = self._exactly(1 + HEAD_SIZE, deadline)
+            return head + self._exactly(sum(lengths(head[1:])), deadline), ""
+        except TimeoutError:
+            return b"", "timed out"
+        except EOFError:
+            return b"", "crashed"
+        except Malformed:
+            return b"", "flooded"
+
+    def _exactly(self, size: int, deadline: float) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            if not select.select([self.pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+                raise TimeoutError
+            part = os.read(self.pipe, min(size - len(data), 1 << 20))
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
+
+
+def _answer(question: dict[str, Any], namespace: dict[str, Any], seconds: float) -> bytes:
     if question["name"] not in namespace:
-        return _instead(question, "missing")
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(read)
-            os.setsid()
-            _write(write, _answer(question, namespace[question["name"]], limits.exercise))
-        finally:
-            os._exit(0)
-    os.close(write)
-    frame, state = _read(read, time.monotonic() + limits.exercise + GRACE / 2)
-    os.close(read)
-    for kill in (os.killpg, os.kill):
-        try:
-            kill(child, signal.SIGKILL)
-        except OSError:
-            pass
-    os.waitpid(child, 0)
-    return frame or _instead(question, state)
-
-
-def _answer(question: dict[str, Any], function: Any, seconds: float) -> bytes:
+        return WENT_WELL + _instead(question, "missing")
+    torch.set_default_dtype(torch.float32)  # as it is at the start, whatever the answer before this one did
+    torch.set_grad_enabled(True)
     seed_everything(question["seed"])
-    outcomes = ask_all(function, getattr(probes, question["probe"]), question["inputs"], seconds)
+    outcomes = ask_all(namespace[question["name"]], getattr(probes, question["probe"]), question["inputs"], seconds)
+    flag = RAISED if any(outcome.state == "raised" for outcome in outcomes) else WENT_WELL
+    plain = [_plain(outcome) for outcome in outcomes]
     try:
-        return encode({"id": question["id"], "outcomes": [_plain(outcome) for outcome in outcomes]})
+        return flag + encode({"id": question["id"], "outcomes": plain})
     except Malformed:  # together they are too large
-        return encode({"id": question["id"], "outcomes": [_plain(outcome) | {"value": opaque("large")} for outcome in outcomes]})
+        return flag + encode({"id": question["id"], "outcomes": [outcome | {"value": opaque("large")} for outcome in plain]})
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
     said = {"message": outcome.message[:TEXT_MOST], "printed": outcome.printed[:TEXT_MOST], "changed": list(outcome.changed)}
-    return asdict(Outcome(outcome.state)) | said | {"value": coerce(outcome.value)}
+    return {"state": outcome.state, "value": coerce(outcome.value)} | said
 
 
 def _instead(question: dict[str, Any], state: str) -> bytes:
@@ -96,18 +146,3 @@ def _write(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view):]
-
-
-def _read(fd: int, deadline: float) -> tuple[bytes, str]:
-    """Everything that comes before `deadline`, or nothing and why."""
-    data = bytearray()
-    while True:
-        ready, _, _ = select.select([fd], [], [], max(deadline - time.monotonic(), 0))
-        if not ready:
-            return b"", "timed out"
-        part = os.read(fd, 1 << 20)
-        if not part:
-            return bytes(data), "crashed"
-        data += part
-        if len(data) > FRAME_MOST:
-            return b"", "flooded"

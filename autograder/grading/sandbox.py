@@ -1,16 +1,17 @@
 """Where the warm process lives: a sandbox that holds Python, the libraries, `courselib`, and nothing else of ours.
 
-bubblewrap builds it from read-only views of the system: /usr, the interpreter, the environment, `courselib` without the
-modules that the assignment closes, and the few files of `autograder` that ask a function for its answers. Exercises, solutions, tests,
-chapters, the gradebook and other submissions are not in it: nothing hides them, they are simply not there. It has no network,
-no rights, and a small /tmp in memory.
+bubblewrap builds it from read-only views: /usr, the interpreter, the environment, `courselib` without the modules that the
+assignment closes, and the few files of `autograder` that ask a function for its answers. Exercises, solutions, tests, chapters,
+the gradebook and other submissions are not in it: nothing hides them, they are simply not there. It has no network, no rights,
+and a small /tmp in memory.
 
-Started by root, bubblewrap itself needs no user namespace, and everything in it runs as an ordinary user: the kernel holds no
-real root to a number of processes. Started by anybody else, it makes a user namespace.
+Started by root, bubblewrap itself needs no user namespace, and everything in it runs as a user that owns nothing: the kernel
+holds no real root to a number of processes. Started by anybody else, it makes a user namespace.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import site
@@ -29,6 +30,7 @@ from autograder.grading.limits import Limits
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = "/course"  # where the sandbox has our packages
 NOBODY = 61234  # a user without a name, a home or a file: whom root's sandbox runs as
+CAP_SYS_ADMIN = 21
 OURS = ("autograder", "courselib", "solutions")
 INSIDE = ("__init__.py", "ask.py", "probes.py", "values.py") + tuple(
     f"grading/{name}.py" for name in ("__init__", "coerce", "limits", "namespaces", "protocol", "runner", "shell", "zygote")
@@ -56,16 +58,18 @@ class Process:
     stderr: IO[bytes]
     staged: tempfile.TemporaryDirectory
 
-    def said(self) -> str:
-        self.stderr.seek(0)
-        return self.stderr.read()[-2000:].decode("utf-8", "replace").strip()
-
-    def end(self) -> None:
+    def end(self) -> str:
+        """End it and everything in it; return what it said on stderr."""
         self.control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)  # it ends by itself when nobody holds the other end of the control socket
         self.process.kill()
         self.process.wait()
+        self.stderr.seek(0)
+        said = self.stderr.read()[-2000:].decode("utf-8", "replace").strip()
         self.stderr.close()
         self.staged.cleanup()
+        return said
 
 
 def start(closed: Iterable[str], limits: Limits, sandboxed: bool) -> Process:
@@ -82,7 +86,7 @@ def start(closed: Iterable[str], limits: Limits, sandboxed: bool) -> Process:
         raise SandboxUnavailable(WITHOUT_BWRAP)
     ours, theirs = socket.socketpair()
     staged = tempfile.TemporaryDirectory(prefix="course-sandbox-")
-    stderr = tempfile.TemporaryFile()
+    stderr = tempfile.TemporaryFile()  # noqa: SIM115 (`Process.end` closes it)
     fd = theirs.fileno()
     try:
         half = stage(Path(staged.name), sandboxed)
@@ -131,27 +135,33 @@ def _copy(source: Path, target: Path) -> None:
 
 def bwrap(half: Path, closed: list[str], limits: Limits, command: list[str]) -> list[str]:
     """The command line that runs `command` in the sandbox."""
-    root = os.geteuid() == 0
-    line = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session",
-            "--clearenv", "--cap-drop", "ALL"]
-    line += ["--unshare-cgroup-try", "--hostname", "sandbox"]
+    line = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+            "--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv", "--cap-drop", "ALL"]
     environment = ENVIRONMENT | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": COURSE}
     for name, value in environment.items():
         line += ["--setenv", name, value]
     for place in system_folders():
         line += place
-    line += _ours(half, closed)
-    size = str(limits.disk)
-    line += ["--dev", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--perms", "1777", "--size", size,
-             "--tmpfs", "/tmp", "--perms", "0755", "--dir", "/proc"]
-    if root:  # proc is mounted by hand: bubblewrap covers parts of root's, and then no process inside could mount its own
+    line += _ours(half, closed) + ["--dev", "/dev", "--perms", "0755", "--dir", "/proc"]
+    for place in ("/dev/shm", "/tmp"):
+        line += ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", place]
+    if may_mount():  # proc is mounted by hand: bubblewrap covers parts of root's, and then no process inside could mount its own
         line += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
         mount = 'mount -t proc -o nosuid,nodev,noexec proc /proc && exec "$@"'
         nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
         command = ["/bin/sh", "-c", mount, "sh", *nobody, *command]
     else:
-        line += ["--unshare-user", "--proc", "/proc"]
+        line += ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY), "--proc", "/proc"]
     return [*line, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--", *command]
+
+
+def may_mount() -> bool:
+    """Whether this process is root with all that belongs to it. In a container root often is not."""
+    try:
+        rights = Path("/proc/self/status").read_text().split("CapEff:")[1].split()[0]
+    except (OSError, IndexError):
+        return False
+    return os.geteuid() == 0 and bool(int(rights, 16) >> CAP_SYS_ADMIN & 1)
 
 
 def system_folders() -> list[list[str]]:
@@ -204,9 +214,9 @@ def _ours(half: Path, closed: list[str]) -> list[str]:
 def refused(reason: str) -> str:
     """One sentence for a machine that has bubblewrap and does not let it work."""
     return (
-        f"This machine refuses the sandbox that submissions are run in ({' '.join(reason.split())[-300:]}): allow user namespaces "
-        "(sysctl user.max_user_namespaces; in a container, start it with --privileged), or say --unsandboxed if you trust "
-        "everybody who handed in."
+        f"This machine refuses the sandbox that submissions are run in ({' '.join(reason.split())[-300:]}): allow user "
+        "namespaces (sysctl user.max_user_namespaces; in a container, start it with --privileged), or say --unsandboxed if you "
+        "trust everybody who handed in."
     )
 
 

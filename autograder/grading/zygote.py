@@ -54,7 +54,7 @@ def main(fd: int) -> None:
         except OSError as error:
             control.send({"refused": str(error)}, time.monotonic() + 10)
             raise SystemExit(1) from None
-    own = os.open("/proc/self/ns/pid", os.O_RDONLY) if enclosed else -1
+    own = os.pidfd_open(os.getpid()) if enclosed else -1
     sys.meta_path.insert(0, ClosedModules(setup["closed"]))
     failed = _import(setup["imports"])
     from autograder.grading.shell import make_shell
@@ -70,6 +70,7 @@ def main(fd: int) -> None:
             return
         if data != FORK or not attached:
             continue
+        begun = time.process_time()
         folder = "/tmp" if enclosed else tempfile.mkdtemp(prefix="course-submission-")
         try:
             child = _fork(attached[0], own, folder, shell, limits)
@@ -79,7 +80,7 @@ def main(fd: int) -> None:
             control.sock.settimeout(None)
         os.close(attached[0])
         if child:
-            _watch(control, child, enclosed, limits)
+            _watch(control, child, enclosed, limits, begun)
         if not enclosed:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -149,7 +150,7 @@ def _become_submission(fd: int, write: int, enclosed: bool, folder: str, shell: 
     os._exit(0)
 
 
-def _watch(control: Channel, child: int, enclosed: bool, limits: Limits) -> None:
+def _watch(control: Channel, child: int, enclosed: bool, limits: Limits, begun: float) -> None:
     """Wait until the judge is done with the child, end it, and say how it went."""
     excess = ""
     while not select.select([control.sock], [], [], LOOK_EVERY)[0]:
@@ -166,7 +167,7 @@ def _watch(control: Channel, child: int, enclosed: bool, limits: Limits) -> None
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if data != DONE:  # the judge is gone
         raise SystemExit(0)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime + time.process_time() - begun
     control.send({"status": os.waitstatus_to_exitcode(status), "excess": excess, "cpu": cpu}, time.monotonic() + 10)
     control.sock.settimeout(None)
 
