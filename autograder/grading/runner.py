@@ -34,13 +34,13 @@ TEXT_MOST = 500  # characters of a message
 
 
 def serve(sock: socket.socket, shell: InteractiveShell, limits: Limits) -> None:
-    """Serve one submission on `sock`: a message with cells, then one with questions; an answer for each question."""
+    """Serve one submission on `sock`: one message brings cells and questions; one goes back after the cells, one an answer."""
     channel, end = Channel(sock), time.monotonic() + limits.submission
     work = channel.receive(end)
     seed_everything(work["seed"])
     failed = run_cells(shell, work["cells"], limits.cell, limits.cells)
     channel.send({"failed": failed}, end)
-    questions = channel.receive(end)["questions"]
+    questions = work["questions"]
     while questions:
         answered = _in_a_fork(questions, shell.user_ns, limits, lambda frame: channel.send_frame(frame, end))
         questions = questions[answered:]

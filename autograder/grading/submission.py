@@ -18,7 +18,7 @@ from autograder.ask import TEXT_STUB
 
 SMALL = 16 << 20  # bytes; a larger file is slimmed in a process of its own before it is read here
 LARGE = 512 << 20  # bytes; more than that nobody hands in
-SOURCE_MOST = 4 << 20  # characters of all cells together
+SOURCE_MOST = 2 << 20  # characters of all cells together
 CELLS_MOST = 5_000
 DEMONSTRATION, SETUP = "demonstration-", "setup-"
 _CHECK = re.compile(r"""\s*check\(\s*['"]([\w.]+)['"]\s*,[^\n]*\)\s*""")
@@ -64,7 +64,7 @@ class Plan:
     needs_human: bool = False
 
     def note(self, sentence: str, human: bool = False) -> None:
-        self.notes.append(sentence)
+        self.notes.append(sentence.encode("utf-8", "replace").decode())  # JSON may hold halves of characters
         self.needs_human = self.needs_human or human
 
 

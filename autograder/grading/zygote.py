@@ -62,7 +62,7 @@ def main(fd: int) -> None:
     shell = make_shell()
     gc.collect()
     gc.freeze()  # what is here already is not looked at again, so it is not copied
-    control.send({"ready": True, "failed": failed}, time.monotonic() + 10)
+    control.send({"ready": True, "failed": failed, "own_proc": os.path.exists("/proc/self")}, time.monotonic() + 10)
     control.sock.settimeout(None)
     while True:
         data, attached, _, _ = socket.recv_fds(control.sock, 1, 1)
