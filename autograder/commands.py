@@ -1,4 +1,4 @@
-"""The `course` command: build, run, check, release, lab, doctor. Each says what it did on stdout and ends with 1 when something is wrong.
+"""The `course` command: build, run, check, release, lab, doctor. Each says what it did, and ends with 1 when something is wrong.
 
 Everything a command needs is imported when it runs: `course lab` starts fast, and a student's copy of the course, which has
 no exercises and no solutions, still has the commands that need none.

@@ -21,7 +21,7 @@ from autograder.grading.limits import GRACE, Limits
 from autograder.grading.outcomes import instead, outcomes_of
 from autograder.grading.protocol import Closed, Malformed, encode
 from autograder.grading.sandbox import SandboxUnavailable
-from autograder.grading.submission import Plan, UnreadableSubmission, plan, read_released
+from autograder.grading.submission import Cell, Plan, UnreadableSubmission, plan, read_released
 from autograder.grading.warm import Infrastructure, Lost, Warm
 from autograder.judge import judge
 
@@ -121,7 +121,7 @@ class Grader:
         if warm.ended["excess"]:
             work.note(f"it was stopped: it used too much ({warm.ended['excess']})", human=True)
         if state:
-            work.note(f"it stopped answering ({state})")
+            work.note(f"it stopped answering ({state})", human=state == "unreadable")
         errors = _cell_errors(failed, work)
         return trials, {
             i: outcomes_of(trial, answers[i], errors.get(self.released.exercises[i])) if i in answers else instead(trial, state)
@@ -140,6 +140,10 @@ class Grader:
                 self._warm = Warm(_imports(self.released.setup), closed, self.limits, self.sandboxed)
             except Lost as error:
                 raise Infrastructure(f"the process that runs submissions did not start: {error}") from None
+            if self._warm.ready["failed"]:
+                failed = "; ".join(self._warm.ready["failed"])
+                self._stop()
+                raise Infrastructure(f"the setup cells of this notebook do not run where submissions do: {failed}")
         return self._warm
 
     def _stop(self) -> None:
@@ -164,17 +168,14 @@ def _question(trial: Trial, exercise: Exercise) -> dict[str, Any]:
     return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": trial.seed}
 
 
-def _imports(setup: list[Any]) -> list[str]:
-    """The modules that the setup cells import."""
-    names = []
+def _imports(setup: list[Cell]) -> list[str]:
+    """The import statements of the setup cells."""
+    statements = []
     for cell in setup:
         lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in cell.source.splitlines())
-        for node in ast.walk(ast.parse("\n".join(lines))):
-            if isinstance(node, ast.Import):
-                names += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names.append(node.module)
-    return names
+        tree = ast.parse("\n".join(lines))
+        statements += [ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return statements
 
 
 def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:

@@ -31,7 +31,7 @@ class Lost(Exception):
 
 
 class Warm:
-    """A warm process that has done `imports` and knows nothing of the modules in `closed`.
+    """A warm process that has run the statements in `imports`, and cannot import the modules in `closed`.
 
     Raises:
         SandboxUnavailable: when this machine cannot enclose it.
