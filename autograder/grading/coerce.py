@@ -56,21 +56,20 @@ def _coerce(value: Any, depth: int, left: list[int]) -> Any:
 
 
 def _tensor(value: torch.Tensor) -> Any:
-    value = value.detach()
-    if value.numel() > MAX_NUMBERS:
-        return opaque("Tensor")
-    value = (value.to_dense() if value.layout is not torch.strided else value).cpu().resolve_conj().resolve_neg()
-    value = value.as_subclass(torch.Tensor)
-    return value if value.dtype in DTYPES else opaque(str(value.dtype).split(".")[-1])
+    with torch._C.DisableTorchFunctionSubclass():  # a subclass may answer everything in its own way
+        value = value.as_subclass(torch.Tensor).detach()
+        if value.numel() > MAX_NUMBERS or value.dtype not in DTYPES:
+            return opaque("Tensor")
+        return (value if value.layout is torch.strided else value.to_dense()).cpu().resolve_neg().contiguous()
 
 
 def _array(value: np.ndarray) -> Any:
-    if value.size > MAX_NUMBERS:
-        return opaque("array")
-    if value.dtype.kind == "f" and value.dtype.itemsize not in (4, 8):
-        value = value.astype(np.float64)
-    if value.dtype.kind == "u" and value.dtype.itemsize > 1:
-        value = value.astype(np.float64 if value.dtype.itemsize == 8 else np.int64)
-    if value.dtype.kind not in "biuf":
-        return opaque("array")
-    return np.array(value, dtype=value.dtype.newbyteorder("="), order="C", subok=False)
+    value = np.ndarray.view(value, np.ndarray)
+    if value.size > MAX_NUMBERS or value.dtype.kind not in "biuf":
+        return opaque("ndarray")
+    kind = value.dtype.newbyteorder("=")
+    if kind.kind == "u" and kind.itemsize > 1:  # torch has these, and can do little with them
+        kind = np.dtype(np.float64 if kind.itemsize == 8 else np.int64)
+    if kind.kind == "f" and kind.itemsize > 8:
+        kind = np.dtype(np.float64)
+    return np.array(value, dtype=kind, order="C")

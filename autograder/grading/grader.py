@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import socket
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,16 +16,14 @@ from autograder.ask import Outcome
 from autograder.cases import Trial, draw
 from autograder.exercise import Exercise
 from autograder.exercises import exercises
-from autograder.grading import sandbox
 from autograder.grading.feedback import student_message, table_html
 from autograder.grading.limits import GRACE, Limits
 from autograder.grading.outcomes import instead, outcomes_of
-from autograder.grading.protocol import Channel, Closed, Malformed
+from autograder.grading.protocol import Closed, Malformed, encode
 from autograder.grading.sandbox import SandboxUnavailable
-from autograder.grading.submission import Plan, UnreadableSubmission, plan, read_released
+from autograder.grading.submission import Cell, Plan, UnreadableSubmission, plan, read_released
+from autograder.grading.warm import Infrastructure, Lost, Warm
 from autograder.judge import judge
-
-START_SECONDS = 180.0  # for the imports of a warm process, on a busy machine without compiled bytecode
 
 
 @dataclass(frozen=True)
@@ -41,14 +38,6 @@ class Graded:
     sandboxed: bool
     seconds: float
     cpu: float = 0.0  # seconds of a processor, here and in the sandbox
-
-
-class Infrastructure(RuntimeError):
-    """Something of ours failed, not of the student's. Nothing is scored; try again."""
-
-
-class _Lost(Exception):
-    """The warm process died while it had a submission."""
 
 
 class Grader:
@@ -68,12 +57,11 @@ class Grader:
         self.released = read_released(released)
         self.exercises: dict[str, Exercise] = {i: exercises[i] for i in self.released.exercises}  # type: ignore[misc]
         self.sandboxed, self.limits = sandboxed, limits or Limits()
-        self._process: sandbox.Process | None = None
-        self._control: Channel | None = None
+        self._warm: Warm | None = None
         self._cpu = 0.0
 
     def __enter__(self) -> Grader:
-        self._start()
+        self._living()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,7 +79,7 @@ class Grader:
         except UnreadableSubmission as error:
             work = Plan(written=dict.fromkeys(self.released.written, False))
             work.note(str(error), human=True)
-            trials = {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+            trials = self._draw(seed)
             outcomes = {i: instead(trial, "unreadable", str(error)) for i, trial in trials.items()}
         else:
             trials, outcomes = self._ask(work, seed)
@@ -100,67 +88,68 @@ class Grader:
         return Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, seconds, cpu)
 
     def _ask(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
-        """Run the submission; once more if the warm process died of it, and then it counts as the submission's doing."""
-        for last in (False, True):
-            if self._process is None or self._process.process.poll() is not None:
-                self._stop()
-                self._start()
+        """Run the submission; once more if the warm process dies of it, and then that counts as the submission's doing."""
+        for again in (False, True):
             try:
-                return self._ask_once(work, seed)
-            except _Lost:
+                return self._ask_once(self._living(), work, seed)
+            except Lost:
                 self._stop()
-                if last:
+                if again:
                     work.note("the process that runs submissions died of it, twice", human=True)
-        trials = {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+        trials = self._draw(seed)
         return trials, {i: instead(trial, "crashed") for i, trial in trials.items()}
 
-    def _ask_once(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
-        ours, theirs = socket.socketpair()
-        channel, limits = Channel(ours), self.limits
-        try:
-            with theirs:
-                try:
-                    socket.send_fds(self._process.control, [b"F"], [theirs.fileno()])
-                except OSError as error:
-                    raise _Lost from error
-            answers: dict[str, Any] = {}
-            state, failed, trials = "crashed", [], {}
+    def _ask_once(self, warm: Warm, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
+        limits, answers, failed, state = self.limits, {}, [], ""
+        with warm.fork() as channel:
+            trials = self._draw(seed)  # while it forks
+            questions = [_question(trials[i], self.exercises[i]) for i in trials]
+            frame = encode({"seed": seed, "cells": work.run, "questions": questions})
             end = time.monotonic() + limits.submission
             try:
-                channel.send({"seed": seed, "cells": work.run}, end)
-                trials = {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+                channel.send_frame(frame, end)
                 failed = channel.receive(min(end, time.monotonic() + limits.cells + GRACE))["failed"]
-                channel.send({"questions": [_question(trials[i], self.exercises[i]) for i in trials]}, end)
                 for exercise_id in trials:
-                    answers[exercise_id] = channel.receive(min(end, time.monotonic() + limits.exercise + GRACE))
+                    answers[exercise_id] = channel.receive(min(end, time.monotonic() + 2 * limits.exercise + GRACE))
             except TimeoutError:
                 state = "timed out"
             except (Malformed, KeyError, TypeError):
                 state = "unreadable"
             except Closed:
                 state = "crashed"
-            self._done(work)
-        finally:
-            channel.close()
-        trials = trials or {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+        self._cpu += warm.ended["cpu"]
+        if warm.ended["excess"]:
+            work.note(f"it was stopped: it used too much ({warm.ended['excess']})", human=True)
+        if state:
+            work.note(f"it stopped answering ({state})", human=state == "unreadable")
         errors = _cell_errors(failed, work)
         return trials, {
             i: outcomes_of(trial, answers[i], errors.get(self.released.exercises[i])) if i in answers else instead(trial, state)
             for i, trial in trials.items()
         }
 
-    def _done(self, work: Plan) -> None:
-        """Have the fork ended, and hear how it went."""
-        try:
-            self._process.control.sendall(b"D")
-            said = self._control.receive(time.monotonic() + 30)
-        except (OSError, TimeoutError, Malformed) as error:
-            raise _Lost from error
-        self._cpu += said.get("cpu", 0.0)
-        if "failed" in said:
-            raise Infrastructure(f"a submission could not be enclosed: {said['failed']}")
-        if said["excess"]:
-            work.note(f"it was stopped: it used too much of what it may have ({said['excess']})", human=True)
+    def _draw(self, seed: int) -> dict[str, Trial]:
+        return {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+
+    def _living(self) -> Warm:
+        if self._warm is not None and not self._warm.alive():
+            self._stop()
+        if self._warm is None:
+            closed = sorted({name for exercise in self.exercises.values() for name in exercise.closes})
+            try:
+                self._warm = Warm(_imports(self.released.setup), closed, self.limits, self.sandboxed)
+            except Lost as error:
+                raise Infrastructure(f"the process that runs submissions did not start: {error}") from None
+            if self._warm.ready["failed"]:
+                failed = "; ".join(self._warm.ready["failed"])
+                self._stop()
+                raise Infrastructure(f"the setup cells of this notebook do not run where submissions do: {failed}")
+        return self._warm
+
+    def _stop(self) -> None:
+        if self._warm is not None:
+            self._warm.end()
+        self._warm = None
 
     def _judge(self, trial: Trial, outcomes: list[Outcome], work: Plan) -> dict[str, Any]:
         try:
@@ -168,33 +157,6 @@ class Grader:
         except Exception as error:  # nothing that comes from a student may stop a batch
             work.note(f"the answer to {trial.id} could not be judged ({type(error).__name__}); it scores zero", human=True)
             return asdict(judge(trial, instead(trial, "unreadable")))
-
-    def _start(self) -> None:
-        limits = self.limits
-        closed = sorted({name for exercise in self.exercises.values() for name in exercise.closes})
-        try:
-            process = sandbox.start(closed, limits, self.sandboxed)
-        except OSError as error:
-            raise Infrastructure(f"the warm process could not be started: {error}") from error
-        control = Channel(process.control)
-        setup = {"imports": _imports(self.released.setup), "closed": closed, "limits": asdict(limits), "enclosed": self.sandboxed}
-        try:
-            control.send(setup, time.monotonic() + 10)
-            said = control.receive(time.monotonic() + START_SECONDS)
-        except (OSError, Malformed) as error:
-            text = process.end()
-            if self.sandboxed and text.startswith(("bwrap:", "mount:", "setpriv:", "sh:")):
-                raise SandboxUnavailable(sandbox.refused(text)) from None
-            raise Infrastructure(f"the warm process did not start: {text or error}") from error
-        if "refused" in said:
-            process.end()
-            raise SandboxUnavailable(sandbox.refused(said["refused"]))
-        self._process, self._control = process, control
-
-    def _stop(self) -> None:
-        if self._process is not None:
-            self._process.end()
-        self._process = self._control = None
 
 
 def _seed(seed: int, exercise_id: str) -> int:
@@ -206,17 +168,14 @@ def _question(trial: Trial, exercise: Exercise) -> dict[str, Any]:
     return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": trial.seed}
 
 
-def _imports(setup: list[Any]) -> list[str]:
-    """The modules that the setup cells import."""
-    names = []
+def _imports(setup: list[Cell]) -> list[str]:
+    """The import statements of the setup cells."""
+    statements = []
     for cell in setup:
         lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in cell.source.splitlines())
-        for node in ast.walk(ast.parse("\n".join(lines))):
-            if isinstance(node, ast.Import):
-                names += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names.append(node.module)
-    return names
+        tree = ast.parse("\n".join(lines))
+        statements += [ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return statements
 
 
 def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:

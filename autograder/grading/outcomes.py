@@ -49,4 +49,4 @@ def _outcome(item: Any, case: dict[str, Any]) -> Outcome:
 
 def _text(item: dict[str, Any], key: str) -> str:
     value = item.get(key)
-    return value if isinstance(value, str) else ""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

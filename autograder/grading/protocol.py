@@ -174,11 +174,6 @@ class Channel:
         text, blob = lengths(self._exactly(HEAD_SIZE, deadline))
         return decode(self._exactly(text, deadline), self._exactly(blob, deadline))
 
-    def receive_frame(self, deadline: float) -> bytes:
-        """The bytes of a frame, its size checked and nothing decoded."""
-        head = self._exactly(HEAD_SIZE, deadline)
-        return head + self._exactly(sum(lengths(head)), deadline)
-
     def _exactly(self, size: int, deadline: float) -> bytes:
         parts = bytearray()
         try:

@@ -33,17 +33,27 @@ WENT_WELL, RAISED = b".", b"!"
 TEXT_MOST = 500  # characters of a message
 
 
-def serve(sock: socket.socket, shell: InteractiveShell, limits: Limits) -> None:
-    """Serve one submission on `sock`: a message with cells, then one with questions; an answer for each question."""
+def serve(sock: socket.socket, shell: InteractiveShell, limits: Limits, enclosed: bool) -> None:
+    """Serve one submission on `sock`: one message brings cells and questions; one goes back after the cells, one an answer."""
     channel, end = Channel(sock), time.monotonic() + limits.submission
     work = channel.receive(end)
     seed_everything(work["seed"])
     failed = run_cells(shell, work["cells"], limits.cell, limits.cells)
     channel.send({"failed": failed}, end)
-    questions = channel.receive(end)["questions"]
+    questions = work["questions"]
     while questions:
+        if enclosed:
+            _end_all_others()
         answered = _in_a_fork(questions, shell.user_ns, limits, lambda frame: channel.send_frame(frame, end))
         questions = questions[answered:]
+
+
+def _end_all_others() -> None:
+    """End what the cells, or an exercise, left running. This is the first process of its namespace, so -1 names no other."""
+    with contextlib.suppress(OSError):
+        os.kill(-1, signal.SIGKILL)
+        while True:
+            os.waitpid(-1, 0)
 
 
 def seed_everything(seed: int) -> None:
@@ -98,7 +108,8 @@ class _Fork:
         """The next frame and the byte before it; or nothing, and why."""
         try:
             head = self._exactly(1 + HEAD_SIZE, deadline)
-            return head + self._exactly(sum(lengths(head[1:])), deadline), ""
+            text, blob = lengths(head[1:])
+            return head + self._exactly(text + blob, deadline), ""
         except TimeoutError:
             return b"", "timed out"
         except EOFError:

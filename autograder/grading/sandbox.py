@@ -156,12 +156,14 @@ def bwrap(half: Path, closed: list[str], limits: Limits, command: list[str]) -> 
 
 
 def may_mount() -> bool:
-    """Whether this process is root with all that belongs to it. In a container root often is not."""
+    """Whether this process is root with all that belongs to it, and with other users below it. In a container it often is not."""
     try:
         rights = Path("/proc/self/status").read_text().split("CapEff:")[1].split()[0]
-    except (OSError, IndexError):
+        users = [[int(number) for number in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    except (OSError, IndexError, ValueError):
         return False
-    return os.geteuid() == 0 and bool(int(rights, 16) >> CAP_SYS_ADMIN & 1)
+    others = any(first <= NOBODY < first + count for first, _, count in users)
+    return os.geteuid() == 0 and others and bool(int(rights, 16) >> CAP_SYS_ADMIN & 1)
 
 
 def system_folders() -> list[list[str]]:

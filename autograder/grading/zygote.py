@@ -62,7 +62,7 @@ def main(fd: int) -> None:
     shell = make_shell()
     gc.collect()
     gc.freeze()  # what is here already is not looked at again, so it is not copied
-    control.send({"ready": True, "failed": failed}, time.monotonic() + 10)
+    control.send({"ready": True, "failed": failed, "own_proc": os.path.exists("/proc/self")}, time.monotonic() + 10)
     control.sock.settimeout(None)
     while True:
         data, attached, _, _ = socket.recv_fds(control.sock, 1, 1)
@@ -85,14 +85,14 @@ def main(fd: int) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _import(names: list[str]) -> list[str]:
-    """Import `names`, and torch in any case; return a sentence for each that fails (a closed module, most likely)."""
+def _import(statements: list[str]) -> list[str]:
+    """Run import statements, torch's in any case; return a sentence for each that fails (a closed module, most likely)."""
     failed = []
-    for name in ["torch", "numpy", "safetensors.torch", *names]:
+    for statement in ["import torch, numpy, safetensors.torch", *statements]:
         try:
-            importlib.import_module(name)
+            exec(statement, {})
         except Exception as error:
-            failed.append(f"{name}: {type(error).__name__}: {error}"[:300])
+            failed.append(f"`{statement}` raised {type(error).__name__}: {error}"[:300])
     sys.modules["torch"].set_num_threads(1)
     importlib.import_module("autograder.grading.runner")
     return failed
@@ -146,7 +146,7 @@ def _become_submission(fd: int, write: int, enclosed: bool, folder: str, shell: 
     from autograder.grading.runner import serve
 
     with contextlib.suppress(Closed, TimeoutError):  # the judge has what it wants
-        serve(socket.socket(fileno=fd), shell, limits)
+        serve(socket.socket(fileno=fd), shell, limits, enclosed)
     os._exit(0)
 
 
