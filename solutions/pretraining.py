@@ -100,13 +100,14 @@ def efficiency() -> str:
     Write five to eight sentences. Name the measurements of this chapter that support you.
     """
     return """
-Both halves are the wrong way round. MLM reads all tokens, but it is asked about 15 % of them: its loss, and so its gradient at the
-outputs, is exactly zero at all other positions. CLM predicts one token at a time when it generates; in training, the causal mask
-lets every position predict its successor in one and the same pass. The row should read: of 128 tokens, MLM learns from about 19 in
-a pass, CLM from 127. In the chapter's experiment both models were asked about the same blanks, against exact answers, and the
-causal one got within one nat after a fraction of the sentences. When the loss of the causal model was cut down to 15 % of its
-positions, it needed more sentences than before, but still far fewer than MLM. So the labels explain a part of the difference and
-not all of it: the masked question itself is slower to learn from. One would still choose MLM where a text is to be understood
-rather than written, as in tagging or classification: each token's vector has seen both sides, and a blank is filled in one pass,
-for which the causal model needed one pass for every word of the vocabulary.
+Both halves are the wrong way round. MLM reads all tokens, but it is asked about 15 % of them: its loss, and so its
+gradient at the outputs, is exactly zero at all other positions. CLM predicts one token at a time when it generates; in
+training, the causal mask lets every position predict its successor in one and the same pass. The row should read: of
+128 tokens, MLM learns from about 19 in a pass, CLM from 127. In the chapter's experiment both models were asked about
+the same blanks, against exact answers, and the causal one got within one nat after a fraction of the sentences. When
+the loss of the causal model was cut down to 15 % of its positions, it needed more sentences than before, but still far
+fewer than MLM. So the labels explain a part of the difference and not all of it: the masked question itself is slower
+to learn from. One would still choose MLM where a text is to be understood rather than written, as in tagging or
+classification: each token's vector has seen both sides, and a blank is filled in one pass, for which the causal model
+needed one pass for every word of the vocabulary.
 """
