@@ -1,7 +1,7 @@
 """From text to numbers and from a configuration to a parameter count: what happens before the first matrix product.
 
 WordPiece (Schuster and Nakajima 2012; used by BERT) cuts a word greedily, the longest known piece first. Byte-pair encoding
-(Sennrich et al. 2016, arXiv:1508.07909; used by GPT) starts from single characters and applies the merges it learned, in the
+(Sennrich et al. 2015, arXiv:1508.07909; used by GPT) starts from single characters and applies the merges it learned, in the
 order in which it learned them. Both end with pieces that have a number; they do not end with the same pieces.
 """
 
