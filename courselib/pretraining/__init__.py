@@ -8,7 +8,7 @@ from .objectives import (
     Pair,
     causal_mask,
     clm_loss,
-    future_leak,
+    influence,
     labels_per_sequence,
     loss_gradient,
     mlm_loss,
@@ -21,7 +21,7 @@ from .training import MiniRun, answer, blanks, least_loss, mini_model, sentences
 
 __all__ = [
     "IGNORE", "Corrupted", "Entity", "MiniRun", "Pair", "aggregate_entities", "answer", "bert_parameters", "blanks", "bpe",
-    "causal_mask", "clm_loss", "corruption_counts", "entity_scores", "future_leak", "generate", "labels_per_sequence",
+    "causal_mask", "clm_loss", "corruption_counts", "entity_scores", "generate", "influence", "labels_per_sequence",
     "least_loss", "loss_gradient", "merges_of", "mini_model", "mlm_corrupt", "mlm_labels", "mlm_loss", "next_distribution",
     "nsp_loss", "nsp_pairs", "sentences_to_reach", "surprise", "tagged_sentences", "top_k", "train_mini", "train_tagger",
     "wordpiece",

@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from .masking import IGNORE
@@ -58,15 +58,17 @@ def causal_mask(attention_mask: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def future_leak(model: nn.Module, input_ids: Tensor, position: int, other: int) -> Tensor:
-    """How much the logits at each position change when the token at `position` becomes `other`: `(seq,)`.
+def influence(outputs: Callable[[Tensor], Tensor], input_ids: Tensor, other: int) -> Tensor:
+    """How much the output at each position changes when each token in turn becomes `other`: `(seq, seq)`.
 
-    input_ids: `(1, seq)`. In a causal model everything before `position` is exactly zero.
+    outputs: what a model makes of tokens `(batch, seq)`, as `(batch, seq, d)`.   input_ids: `(1, seq)`.
+    Entry [i, j] is the largest change at position i when token j is another. In a causal model it is exactly zero for j > i.
     """
-    changed = input_ids.clone()
-    changed[0, position] = other
-    before, after = (model(input_ids=ids).logits[0] for ids in (input_ids, changed))  # (seq, vocab)
-    return (after - before).abs().amax(-1)
+    n = input_ids.shape[1]
+    changed = input_ids.repeat(n, 1)
+    changed.fill_diagonal_(other)  # row j: the sentence with another token j
+    before = outputs(input_ids.repeat(n, 1))  # the same batch size: the same arithmetic
+    return (outputs(changed) - before).abs().amax(-1).T
 
 
 def labels_per_sequence(kind: str, n: int, rate: float = 0.15) -> float:
