@@ -69,7 +69,7 @@ def test_nothing_and_everything_chosen():
     assert torch.equal(everything.labels, ids) and (everything.input_ids == 3).all()
 
 
-@pytest.mark.parametrize("wrong", [{"rate": 15}, {"rate": -0.1}, {"mask_share": 0.9, "random_share": 0.3}, {"random_share": -1.0}])
+@pytest.mark.parametrize("wrong", [{"rate": 15}, {"rate": -0.1}, {"mask_share": 0.9, "random_share": 0.3}, {"random_share": -1}])
 def test_rates_that_are_none_are_refused(wrong):
     with pytest.raises(ValueError, match="BERT's"):
         pretraining.mlm_corrupt(torch.ones(1, 3, dtype=torch.long), torch.zeros(1, 3), 3, 50, **wrong)
