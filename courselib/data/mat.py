@@ -5,7 +5,7 @@ probability, so `exact` computes by Bayes' rule what a perfect model would say: 
 the next. A loss can be held against the least that is possible *for that very question*, for masked and for causal models alike.
 
 The sentences are of one length. Their parts depend on each other in both directions: who acts decides what is done and where, and
-the last word depends on the place, five words before it. Everything is drawn with equal odds, so a word is hard only if what
+the last word depends on the place, four words before it. Everything is drawn with equal odds, so a word is hard only if what
 decides it cannot be seen.
 """
 
