@@ -63,5 +63,16 @@ def test_what_the_language_cannot_say_is_refused():
         mat.mat_texts(0)
 
 
+def test_sampled_ids_follow_the_probabilities():
+    drawn, (ids, odds) = mat.mat_sample(40_000, seed=1), mat.every_sentence()
+    assert torch.equal(mat.mat_sample(5, seed=1), mat.mat_sample(5, seed=1))
+    for place in (3, 7, 11):
+        share = torch.bincount(drawn[:, place], minlength=len(mat.mat_tokenizer())) / len(drawn)
+        right = torch.zeros(len(mat.mat_tokenizer()), dtype=torch.float64).scatter_add_(0, ids[:, place], odds)
+        assert (share - right).abs().max() < 0.01
+    with pytest.raises(ValueError, match="at least 1"):
+        mat.mat_sample(0)
+
+
 def test_texts_are_reproducible_and_the_first_do_not_depend_on_how_many():
     assert mat.mat_texts(3, seed=1) == mat.mat_texts(9, seed=1)[:3] != mat.mat_texts(3, seed=2)

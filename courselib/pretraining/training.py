@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from courselib import runtime
-from courselib.data.mat import LENGTH, SPECIAL, exact, mat_grammar, mat_ids, mat_texts, mat_tokenizer
+from courselib.data.mat import LENGTH, SPECIAL, exact, mat_grammar, mat_sample, mat_tokenizer
 from courselib.training import Step, fit
 
 from .masking import IGNORE, mlm_corrupt
@@ -54,7 +54,7 @@ class Blanks:
 
 def blanks(n: int, seed: int = 0) -> Blanks:
     """`n` blanks, evenly over the places of a sentence where there is a choice."""
-    ids = mat_ids(mat_texts(n, seed=10_000 + seed))
+    ids = mat_sample(n, 10_000 + seed)
     places = torch.tensor([PLACES[i % len(PLACES)] for i in range(n)])
     visible = torch.ones_like(ids, dtype=torch.bool)
     visible[torch.arange(n), places] = False
@@ -131,7 +131,7 @@ def train_mini(
         if asked is not None and step.number in ask_at:
             run.asked.append((step.number * BATCH, surprise(answer(step.model, kind, asked), asked.answers)))
 
-    batches = mat_ids(mat_texts(steps * BATCH, seed)).split(BATCH)
+    batches = mat_sample(steps * BATCH, seed).split(BATCH)
     run.losses = fit(
         model, batches, loss, optimizer, steps=steps, scheduler=schedule, max_grad_norm=1.0, callbacks=[ask], progress=False
     )
@@ -161,7 +161,7 @@ def least_loss(kind: str, rate: float = RATE, n: int = 300, seed: int = 0) -> fl
     """
     if kind == "clm":
         return mat_grammar().entropy("text") / (LENGTH - 1)
-    ids, draw = mat_ids(mat_texts(n, seed=20_000 + seed)), torch.Generator().manual_seed(seed)
+    ids, draw = mat_sample(n, 20_000 + seed), torch.Generator().manual_seed(seed)
     hidden = torch.rand(ids.shape, generator=draw) < rate
     hidden[:, [0, -1]] = False  # [CLS] and [SEP] are never chosen
     right = exact(ids, ~hidden).gather(-1, ids[..., None]).squeeze(-1)  # (n, 14)
