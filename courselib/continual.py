@@ -194,6 +194,17 @@ def backward_transfer(R: Matrix) -> float:
     return sum(R[last][j] - R[j][j] for j in range(last)) / last
 
 
+def losses_and_gains(R: Matrix) -> tuple[float, float]:
+    """BWT taken apart: what tasks have lost since they were learned, and what they have gained; BWT is gains - losses.
+
+    Both are means over all tasks but the last, and neither is negative. A BWT of 0 may be no loss, or a loss on one task
+    and a gain on another that was learned badly. Needs two tasks.
+    """
+    last = len(_square(R, least=2)) - 1
+    changes = [R[last][j] - R[j][j] for j in range(last)]
+    return sum(max(0.0, -c) for c in changes) / last, sum(max(0.0, c) for c in changes) / last
+
+
 def forward_transfer(R: Matrix, start: Sequence[float]) -> float:
     """FWT: how much better than `start` a task is answered just before it is learned, R[j-1][j] - start[j].
 

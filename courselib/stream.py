@@ -32,6 +32,7 @@ from courselib.continual import (
     backward_transfer,
     distillation_loss,
     forward_transfer,
+    losses_and_gains,
     replay_loss,
 )
 from courselib.data.digits import Task, class_tasks
@@ -103,8 +104,10 @@ def five_tasks(
     seed: int, method: str, *, strength: float = 1.0, temperature: float = 1.0, kept: int = 1, alpha: float = 1.0,
     steps: int = 300, hidden: int = 200, bottleneck: int = 32,
 ) -> dict:
-    """Trains on the five tasks in turn, `steps` steps each; returns ACC, BWT, FWT (one head only) and the matrix R.
+    """Trains on the five tasks in turn, `steps` steps each; returns the scores and the matrix R they are read from.
 
+    Scores: ACC, BWT and its two sides `lost` and `gained`, `learned` (the mean of the diagonal: each task when it was just
+    learned), and for networks with one head FWT. For "joint" there is no matrix, and ACC is all.
     `strength` is EWC's lambda, or the weight of the distillation loss; `temperature` is distillation's; `kept` the size of the
     reservoir and `alpha` the weight of what comes from it. Raises ValueError for an unknown method.
     """
@@ -157,7 +160,9 @@ def five_tasks(
             fisher = add(fisher, found) if fisher else found
         buffer.add_all(task.x_train, task.y_train)
         R.append([answers(other) for other in tasks])
-    scores = {"ACC": average_accuracy(R), "BWT": backward_transfer(R)}
+    lost, gained = losses_and_gains(R)
+    learned = sum(R[i][i] for i in range(len(R))) / len(R)
+    scores = {"ACC": average_accuracy(R), "BWT": backward_transfer(R), "lost": lost, "gained": gained, "learned": learned}
     return scores | ({} if own_heads else {"FWT": forward_transfer(R, start)}) | {"R": R}
 
 

@@ -119,9 +119,10 @@ an input belongs to. Then the old answers are the same bit for bit, as the chapt
 that goes on training do not give that: their BWT was negative. Here nobody tells the department, so choosing the adapter
 would itself be a task that can be forgotten. Replay of records is ruled out by law, although it had the best ACC of the
 methods with one head. Distillation needs only the old model, so it is allowed; with its strength it holds the answers of
-last year's model, but it keeps the new task from being learned as well: in the chapter it forgets less than EWC
-and still has a lower ACC than replay. After each year I would report the whole row of R: accuracy on the new department and
-the mean over the older ones, then ACC and BWT over the years. I would hold them against the naive model, which shows what is lost
-without a method, and, as long as the data may be kept, against a model trained on everything. Each year's test records
+last year's model, but it keeps the new task from being learned as well: in the chapter its diagonal is lower than replay's
+and so is its ACC. Its BWT near 0 is no proof of safety, because what one task gained cancelled what another lost.
+After each year I would report the whole row of R: accuracy on the new department and the mean over the older ones, then ACC
+and BWT over the years. I would hold them against the naive model, which shows what is lost without a method, and, as long as
+the data may be kept, against a model trained on everything. Each year's test records
 must be set aside while they are still legal to use, or only their scores can be kept.
 """
