@@ -31,7 +31,7 @@ def test_the_copied_recipe_has_two_mistakes_for_1000_examples_and_no_other():
         ({"warmup_steps": 5, "patience": 1, "batch": 4, "target_share": 0.95}, 1000, ["A batch of 4 with 95%"]),
         ({"warmup_steps": 5, "patience": 1, "target_share": 1.0}, 1000, []),
         ({"warmup_steps": 5, "patience": 1, "lr": 3e-4}, 1000, ["The learning rate is 1 times"]),
-        ({"dropout": 1.0, "epochs": 0, "lr": 0.0, "warmup_steps": -1}, 0, ["examples", "epochs", "lr", "warmup_steps", "dropout"]),
+        ({"dropout": 1.0, "epochs": 0, "lr": 0, "warmup_steps": -1}, 0, ["examples", "epochs", "lr", "warmup_steps", "dropout"]),
     ],
 )
 def test_validate(changes, examples, complaints):

@@ -110,7 +110,7 @@ choose = Written(
         (1, "Adapters: no forgetting only if trunk and older adapters are frozen and the task is known; with evidence"),
         (1, "Here the task is not known in use, so adapters or heads cannot be chosen without a further classifier"),
         (1, "Replay of records is ruled out by law (generated or otherwise lawful examples may be discussed), whatever its ACC"),
-        (1, "Distillation is possible, and its price is named: it hinders the new task (diagonal or ACC, not BWT alone, as evidence)"),
+        (1, "Distillation is possible, and its price is named: it hinders the new task (evidence: diagonal or ACC, not BWT)"),
         (1, "Reports target and older tasks after each stage, ACC and BWT, against naive and joint training (or says why not)"),
     ],
 )
