@@ -16,6 +16,7 @@ That a first stage helps is not a law. Where it costs accuracy, one speaks of ne
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 
 from courselib import runtime
 from courselib.data import digits
-from courselib.training import fit
+from courselib.training import Step, fit
 
 SOURCES = ("nothing", "same digits, noisy", "other digits", "wrong names", "wrong names, kept")
 PICTURES = 160  # that can be target examples; the others of the digits 5 to 9 are source examples
@@ -44,13 +45,33 @@ def pretrain_then_finetune(source: str, labels: int, seed: int) -> dict[str, flo
     if not 1 <= labels <= PICTURES:
         raise ValueError(f"{labels} labels were asked for; there are 1 to {PICTURES} target pictures.")
     _, high = digits.class_tasks(seed, ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)))
-    network = copy.deepcopy(pretrained(source.removesuffix(", kept"), seed))
-    if not source.endswith("kept"):
-        network[-1] = _layer(WIDTH, CLASSES, 1000 + seed)
     x_test, y_test = high.x_test, high.y_test - 5
+    network = second_stage(source, seed)
     begin = accuracy(network, x_test, y_test)
     train(network, high.x_train[:labels], high.y_train[:labels] - 5, TARGET_STEPS)
     return {"accuracy": accuracy(network, x_test, y_test), "begin": begin}
+
+
+def learning_curve(source: str, labels: int, seed: int, steps: int, every: int) -> list[float]:
+    """The same run, watched: the accuracy on test digits 5 to 9 before the second stage and after every `every` steps of it."""
+    _, high = digits.class_tasks(seed, ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)))
+    network, x_test, y_test = second_stage(source, seed), high.x_test, high.y_test - 5
+    curve = [accuracy(network, x_test, y_test)]
+
+    def watch(step: Step) -> None:
+        if step.number % every == 0:
+            curve.append(accuracy(network, x_test, y_test))
+
+    train(network, high.x_train[:labels], high.y_train[:labels] - 5, steps, watch)
+    return curve
+
+
+def second_stage(source: str, seed: int) -> nn.Sequential:
+    """The network as the second stage finds it: what the first stage learned, with a fresh head unless it is kept."""
+    network = copy.deepcopy(pretrained(source.removesuffix(", kept"), seed))
+    if not source.endswith("kept"):
+        network[-1] = _layer(WIDTH, CLASSES, 1000 + seed)
+    return network
 
 
 @cache
@@ -76,7 +97,7 @@ def source_pictures(source: str, seed: int) -> tuple[Tensor, Tensor]:
     return low.x_train, low.y_train
 
 
-def train(network: nn.Module, x: Tensor, y: Tensor, steps: int) -> list[float]:
+def train(network: nn.Module, x: Tensor, y: Tensor, steps: int, *callbacks: Callable[[Step], None]) -> list[float]:
     """AdamW on shuffled-once batches of 32 (or all pictures, if there are fewer). Returns the losses."""
     batches = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
 
@@ -84,7 +105,7 @@ def train(network: nn.Module, x: Tensor, y: Tensor, steps: int) -> list[float]:
         return F.cross_entropy(model(batch[0]), batch[1])
 
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, fused=True)
-    return fit(network, batches, loss, optimizer, steps=steps, progress=False)
+    return fit(network, batches, loss, optimizer, steps=steps, callbacks=callbacks, progress=False)
 
 
 def accuracy(network: nn.Module, x: Tensor, y: Tensor) -> float:
