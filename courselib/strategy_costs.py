@@ -80,7 +80,7 @@ def recommend(counts: dict[str, int], labels: int, memory_gb: float, tasks: int 
     """
     fitting = {o.strategy: o for o in options(counts, tasks) if o.memory_gb <= memory_gb / 2}
     if not fitting:
-        raise ValueError(f"The model's weights alone fill more than half of {memory_gb:g} GB. Try a smaller or a quantised model.")
+        raise ValueError(f"The weights alone fill more than half of {memory_gb:g} GB. Try a smaller or a quantised model.")
     if tasks >= MANY_TASKS and "LoRA" in fitting:
         copies = 4e-9 * tasks * sum(counts.values())
         return "LoRA", f"one base and {tasks} adapters: {fitting['LoRA'].stored_gb:.2f} GB instead of {copies:.2f}"

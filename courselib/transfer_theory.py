@@ -31,7 +31,7 @@ def descend(gradient: Callable[[Array], Array], start: Array, eta: float, steps:
     for _ in range(steps):
         path.append(path[-1] - eta * gradient(path[-1]))
         if not np.isfinite(path[-1]).all():
-            raise FloatingPointError(f"The descent left the finite numbers after {len(path) - 1} steps. Try a smaller eta than {eta}.")
+            raise FloatingPointError(f"The descent left the finite numbers at step {len(path) - 1}. Try an eta below {eta}.")
     return np.array(path)
 
 
@@ -44,7 +44,7 @@ def steps_until(path: Array, optimum: Array, tolerance: float) -> int:
 
 
 def logistic(X: Array, y: Array) -> tuple[Callable[[Array], float], Callable[[Array], Array]]:
-    """Loss and gradient of logistic regression: X `(n, d)`, y `(n,)` of 0 and 1. Convex; strictly so if no plane parts the classes."""
+    """Loss and gradient of logistic regression, X `(n, d)`, y `(n,)` of 0 and 1: convex, with a minimum if classes overlap."""
 
     def loss(theta: Array) -> float:
         return float(np.mean(np.logaddexp(0, X @ theta) - y * (X @ theta)))
@@ -113,7 +113,7 @@ def error_decomposition(
     return Decomposition(NOISE**2, float(np.sum(best[d:] ** 2)), excess(fitted), excess(stopped) - excess(fitted))
 
 
-# --- from scratch: nothing is assumed -----------------------------------------------------------------------------------
+# --- from scratch: nothing is assumed ---------------------------------------------------------------------------------
 
 
 def coins_excess(d: int, n: int, gamma: float, draws: int, rng: np.random.Generator) -> float:
@@ -142,7 +142,7 @@ def samples_from_scratch(d: int, eps: float, rng: np.random.Generator, draws: in
     return float(np.sqrt(low * high))
 
 
-# --- from a prior -------------------------------------------------------------------------------------------------------
+# --- from a prior -----------------------------------------------------------------------------------------------------
 
 
 def ridge_to_prior(X: Array, y: Array, theta_s: Array, lam: float) -> Array:
@@ -202,7 +202,7 @@ def simulated_samples(d: int, sigma: float, delta: float | None, eps: float, see
     return high
 
 
-# --- norm bound ---------------------------------------------------------------------------------------------------------
+# --- norm bound -------------------------------------------------------------------------------------------------------
 
 
 def rademacher(X: Array, radius: float, draws: int, rng: np.random.Generator) -> float:
@@ -215,5 +215,5 @@ def rademacher(X: Array, radius: float, draws: int, rng: np.random.Generator) ->
 
 
 def norm_bound(B: float, delta: float, n: int) -> float:
-    """2 B delta / sqrt(n): the excess risk is at most this, for a loss of slope at most 1 (|x| <= B, |theta* - theta_s| <= delta)."""
+    """2 B delta / sqrt(n), for |x| <= B, |theta* - theta_s| <= delta and a loss of slope at most 1: no excess risk is larger."""
     return 2 * B * delta / np.sqrt(n)

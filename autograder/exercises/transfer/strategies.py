@@ -29,8 +29,8 @@ definition = Exercise(
         Misconception(
             "feature_extraction", lambda: "B",
             "B is feature extraction (a linear probe, if the new part is one linear layer). It is a strategy of transfer, and no "
-            "pretrained weight learns anything. Mind the edge case: LoRA and adapters freeze the old weights too, and everybody calls "
-            "them fine-tuning, because what they add changes the inside of the model and not just its top.",
+            "pretrained weight learns anything. Mind the edge case: LoRA and adapters freeze the old weights too, and "
+            "everybody calls them fine-tuning, because what they add changes the inside of the model and not just its top.",
         ),
         Misconception(
             "no_training", lambda: "D",
@@ -39,7 +39,7 @@ definition = Exercise(
     ],
 )
 
-# --- trainable_parameters -----------------------------------------------------------------------------------------------
+# --- trainable_parameters ---------------------------------------------------------------------------------------------
 
 
 def _stack(rng: np.random.Generator, layers: int) -> dict[str, int]:
@@ -109,7 +109,7 @@ trainable_parameters = Exercise(
     misconceptions=[
         Misconception(
             "from_the_bottom", _wrong_count(pick=lambda layers, n: layers[:n]), earns=2,
-            says="You trained the N lowest layers. layer.0 stands next to the embeddings; the top is the other end, next to the head.",
+            says="You trained the N lowest layers. layer.0 stands next to the embeddings; the top is the other end.",
         ),
         Misconception(
             "head_forgotten", _wrong_count(head=False), earns=2,
@@ -143,18 +143,21 @@ trainable_parameters = Exercise(
     closes=CLOSED,
 )
 
-# --- gradual_unfreezing -------------------------------------------------------------------------------------------------
+# --- gradual_unfreezing -----------------------------------------------------------------------------------------------
 
 
 def gradual_cases(rng: np.random.Generator) -> list[Case]:
     def case(layers: int, every: int, steps: int, group: str) -> Case:
         counts = [40_000, *(2_000 * (i + 2) + integer(rng, 0, 900) for i in range(layers)), integer(rng, 200, 900)]
-        return Case(f"{layers} layers, every {every} steps, {steps} steps", {"counts": counts, "every": every, "steps": steps}, group)
+        inputs = {"counts": counts, "every": every, "steps": steps}
+        return Case(f"{layers} layers, every {every} steps, {steps} steps", inputs, group)
 
     return [case(4, 3, 11, "short"), case(3, 2, 7, "short"), case(2, 2, 13, "long"), case(3, 1, 8, "long")]
 
 
-def _gradual(counts: list[int], every: int, steps: int, *, shift: int = 0, window: bool = False, bottom: bool = False) -> list[int]:
+def _gradual(
+    counts: list[int], every: int, steps: int, *, shift: int = 0, window: bool = False, bottom: bool = False,
+) -> list[int]:
     out = []
     for step in range(steps):
         free = min(len(counts), 1 + (step + shift) // every)
@@ -182,12 +185,12 @@ gradual_unfreezing = Exercise(
     misconceptions=[
         Misconception(
             "all_at_once", lambda counts, every, steps: [sum(counts)] * steps, earns=1,
-            says="Here everything is trained from the first step. That is also what a loop that sets requires_grad=True on a freshly "
-            "loaded model does: nothing, since it is True already.",
+            says="Here everything is trained from the first step. That is also what a loop that sets requires_grad=True on a "
+            "freshly loaded model does: nothing, since it is True already.",
         ),
         Misconception(
             "one_early", lambda counts, every, steps: _gradual(counts, every, steps, shift=1), earns=1,
-            says="You set blocks free one step too early: the first `every` steps belong to the head alone, the last of them too.",
+            says="You set blocks free one step too early: all of the first `every` steps belong to the head alone.",
         ),
         Misconception(
             "window", lambda counts, every, steps: _gradual(counts, every, steps, window=True), earns=1,
@@ -195,8 +198,8 @@ gradual_unfreezing = Exercise(
         ),
         Misconception(
             "from_the_bottom", lambda counts, every, steps: _gradual(counts, every, steps, bottom=True), earns=1,
-            says="You set the lower blocks free first. The uppermost layer comes first: it is the most specialised, and next to the "
-            "new head.",
+            says="You set the lower blocks free first. The uppermost layer comes first: it is the most specialised, and next to "
+            "the new head.",
         ),
         Misconception(
             "embeddings_never", _never_all, earns=3,
@@ -211,7 +214,7 @@ gradual_unfreezing = Exercise(
     closes=CLOSED,
 )
 
-# --- finetune_learning_rate -----------------------------------------------------------------------------------------------
+# --- finetune_learning_rate -------------------------------------------------------------------------------------------
 
 
 def learning_rate_cases(rng: np.random.Generator) -> list[Case]:
@@ -253,14 +256,14 @@ finetune_learning_rate = Exercise(
     closes=CLOSED,
 )
 
-# --- scenarios ----------------------------------------------------------------------------------------------------------
+# --- scenarios --------------------------------------------------------------------------------------------------------
 
 scenarios = Written(
     id="transfer.scenarios",
     answer=answers.transfer_scenarios,
     rubric=[
         (1, "A: full fine-tuning (or a measured reason against it); static memory is 16 bytes a parameter, 1.74 GB of 16"),
-        (1, "B: few trained parameters, such as LoRA or a probe, and augmentation on the training split; memory is not the reason"),
+        (1, "B: few trained parameters, such as LoRA or a probe, augmentation on the training split; memory is not the reason"),
         (1, "C: one base and 20 adapters, about 0.46 GB instead of 8.7 GB"),
         (1, "says what to measure: the same validation split, several seeds, a cheap baseline"),
     ],

@@ -75,7 +75,8 @@ two_stages = Exercise(
     answer=answers.transfer_two_stages,
     cases=two_stages_cases,
     parts=[
-        Part("pretraining", 1, of=0, on="two"), Part("fine-tuning", 1, of=1, on="two"), Part("a stage without steps", 1, on="none"),
+        Part("pretraining", 1, of=0, on="two"), Part("fine-tuning", 1, of=1, on="two"),
+        Part("a stage without steps", 1, on="none"),
     ],
     misconceptions=[
         Misconception(
@@ -102,13 +103,13 @@ two_stages = Exercise(
         ),
         Misconception(
             "optima", _optima,
-            "These are the optima, solved for exactly. They do not know where you started; after a given number of steps the start "
-            "still shows, and that is what is asked.",
+            "These are the optima, solved for exactly. They do not know where you started; after a given number of steps the "
+            "start still shows, and that is what is asked.",
         ),
         Misconception(
             "mixed", lambda **inputs: _stages(**inputs, mixed=True), earns=1,
-            says="Your second stage descends on the mean of both losses. Fine-tuning sees the target's loss alone; mixing is a remedy "
-            "against forgetting, and comes later.",
+            says="Your second stage descends on the mean of both losses. Fine-tuning sees the target's loss alone; mixing is a "
+            "remedy against forgetting, and comes later.",
         ),
         Misconception(
             "swapped", _swapped,
@@ -161,7 +162,7 @@ ridge_to_prior = Exercise(
         ),
         Misconception(
             "sign", _wrong_ridge(right=-1.0),
-            "The sign of θ_s is wrong: the gradient of the penalty is 2λ(θ − θ_s), so λθ_s comes to the right-hand side with a plus.",
+            "The sign of θ_s is wrong: the gradient of the penalty is 2λ(θ − θ_s), so λθ_s stands on the right with a plus.",
         ),
         Misconception(
             "twice", _wrong_ridge(right=2.0, double=True),
@@ -262,8 +263,8 @@ critique = Written(
     answer=answers.transfer_critique,
     rubric=[
         (1, "d/Δ = 1,000 is right as a division, and it is not a ratio of numbers of examples"),
-        (1, "an argument that refutes it: rescaling the features changes Δ and not the problem (or: a count over a length has units)"),
-        (1, "BΔ (the size of the features times the distance), squared, is what may stand in the bound, and it is an upper bound"),
+        (1, "an argument against it: rescaling the features changes Δ and not the problem (or: count over length has units)"),
+        (1, "B²Δ² (B the size of the features) is what may stand in the bound, and it is an upper bound"),
         (1, "a measurement: labels needed for the same accuracy, both ways, over several seeds"),
     ],
 )
