@@ -8,7 +8,8 @@ have.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,22 +26,22 @@ Vectors = tuple[Tensor, Tensor]  # (n, hidden), (n,) labels
 
 
 def overfit(
-    train: Vectors, validation: Vectors, seed: int, *, width: int = 256, dropout: float = 0.0, weight_decay: float = 0.0,
-    smoothing: float = 0.0, mix: bool = False, lr: float = 1e-3, steps: int = 150, every: int = 10,
+    train: Vectors, held_out: Mapping[str, Vectors], seed: int, *, width: int = 128, dropout: float = 0.0,
+    weight_decay: float = 0.0, smoothing: float = 0.0, mix: bool = False, lr: float = 3e-3, steps: int = 100, every: int = 10,
 ) -> dict[str, list[float]]:
     """Trains a network with one hidden layer (none if `width` is 0) on ready vectors, all rows in each step.
 
-    Returns the curves: "step", "train" and "validation" (mean cross-entropy in nats, in eval mode, against the labels as given)
-    and "accuracy" (on `validation`), every `every` steps.
+    Returns curves, one value every `every` steps: "step"; "train", the mean cross-entropy in nats against the labels as given;
+    and for each name of `held_out` its loss under that name and its accuracy under "<name> accuracy". All in eval mode.
     """
     torch.manual_seed(seed)
     vectors, labels = train
     d = vectors.shape[1]
     hidden = [nn.Linear(d, width), nn.ReLU(), nn.Dropout(dropout)] if width else [nn.Dropout(dropout)]
-    network = nn.Sequential(*hidden, nn.Linear(width or d, 2))
+    network = nn.Sequential(*hidden, nn.Linear(width or d, 2)).to(vectors.device)
     targets = F.one_hot(labels, 2).float() * (1 - smoothing) + smoothing / 2  # (n, 2)
-    beta = torch.distributions.Beta(0.4, 0.4)  # mostly near 0 or 1: mixup's usual choice for its weight is Beta(a, a), a < 1
-    curves: dict[str, list[float]] = {"step": [], "train": [], "validation": [], "accuracy": []}
+    beta = torch.distributions.Beta(0.4, 0.4)  # mostly near 0 or 1: mixup's weight is Beta(a, a), with a below 1 as a rule
+    curves: dict[str, list[float]] = {"step": [], "train": []}
 
     def loss(model: nn.Module, batch: Vectors) -> Tensor:
         if not mix:
@@ -52,11 +53,13 @@ def overfit(
         if step.number % every == 0:
             step.model.eval()
             with torch.no_grad():
-                logits = step.model(validation[0])
                 curves["step"].append(step.number)
                 curves["train"].append(F.cross_entropy(step.model(vectors), labels).item())
-                curves["validation"].append(F.cross_entropy(logits, validation[1]).item())
-                curves["accuracy"].append((logits.argmax(1) == validation[1]).double().mean().item())
+                for name, (texts, truth) in held_out.items():
+                    logits = step.model(texts)
+                    right = (logits.argmax(1) == truth).double().mean().item()
+                    curves.setdefault(name, []).append(F.cross_entropy(logits, truth).item())
+                    curves.setdefault(f"{name} accuracy", []).append(right)
 
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay)
     fit(network, [(vectors, targets)], loss, optimizer, steps=steps, callbacks=[record], progress=False)
@@ -64,8 +67,8 @@ def overfit(
 
 
 def flip_labels(labels: Sequence[int], share: float, seed: int) -> list[int]:
-    """The labels with `share` of them turned over, at places drawn by the seed."""
-    wrong = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))[: round(share * len(labels))].tolist()
+    """The labels with `share` of them turned over, at places drawn by the seed (and by nothing else that is seeded with it)."""
+    wrong = random.Random(f"flip {seed}").sample(range(len(labels)), round(share * len(labels)))
     return [1 - label if i in wrong else label for i, label in enumerate(labels)]
 
 
@@ -94,16 +97,16 @@ def below_top(classifier: SentenceClassifier, tokenizer: Any, texts: list[str]) 
 
 def last_layer_accuracy(
     start: TopLayer, train: tuple[Tensor, Tensor, Tensor], validation: tuple[Tensor, Tensor, Tensor], seed: int, *,
-    lr: float = 5e-5, batch: int = 16, warmup: float = 0.1, weight_decay: float = 0.01, epochs: int = 3,
+    lr: float = 5e-4, batch: int = 16, warmup: float = 0.1, weight_decay: float = 0.01, epochs: int = 3, head_lr: float = 3e-3,
 ) -> float:
     """Trains a copy of `start` with these hyper-parameters and returns its accuracy on `validation`.
 
-    train, validation: hidden states, mask and labels. The head learns a hundred times faster than the layer.
+    train, validation: hidden states, mask and labels. `lr` is the layer's rate, `head_lr` the fresh head's.
     """
     torch.manual_seed(seed)
     model = copy.deepcopy(start)
     total, warm = plan(len(train[2]), batch, epochs, warmup)
-    optimizer = torch.optim.AdamW(parameter_groups(model, lr, head_lr=100 * lr, weight_decay=weight_decay), fused=True)
+    optimizer = torch.optim.AdamW(parameter_groups(model, lr, head_lr=head_lr, weight_decay=weight_decay), fused=True)
     rows = torch.utils.data.DataLoader(list(zip(*train, strict=True)), batch_size=batch, shuffle=True)
     fit(
         model, rows, lambda m, b: F.cross_entropy(m(b[0], b[1]), b[2]), optimizer,
