@@ -78,6 +78,8 @@ class Batches:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset)).tolist()
 
     def __iter__(self) -> Iterator[Batch]:
+        if self.position == len(self):  # the state was saved after the last batch of an epoch
+            self.epoch, self.position = self.epoch + 1, 0
         order = self.order(self.epoch)
         while self.position < len(self):
             begin = self.position * self.size
