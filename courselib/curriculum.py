@@ -73,8 +73,8 @@ class CurriculumWindows:
     def __init__(self, documents: Sequence[Sequence[int]], difficulty: Sequence[float], betas: Sequence[float], size: int,
                  window: int, seed: int) -> None:
         if len(documents) != len(difficulty) or not len(betas):
-            raise ValueError(f"{len(documents)} documents, {len(difficulty)} difficulties and {len(betas)} betas came; each document "
-                             "needs a difficulty, and there has to be a beta.")
+            raise ValueError(f"{len(documents)} documents, {len(difficulty)} difficulties and {len(betas)} betas came; "
+                             "each document needs a difficulty, and there has to be a beta.")
         self.documents, self.difficulty, self.betas = documents, np.asarray(difficulty, dtype=float), betas
         self.size, self.window, self.seed = size, window, seed
 

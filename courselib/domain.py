@@ -123,7 +123,7 @@ def choose_alpha(
     Raises ValueError when the lists differ in length or are empty, or the penalty is negative.
     """
     if not len(alphas) == len(domain) == len(general) or not len(alphas):
-        raise ValueError(f"One domain and one general loss an alpha are needed; came {len(alphas)}, {len(domain)}, {len(general)}.")
+        raise ValueError(f"Each alpha needs a domain and a general loss; came {len(alphas)}, {len(domain)}, {len(general)}.")
     if penalty < 0:
         raise ValueError(f"The penalty is {penalty}; a negative one would reward forgetting.")
     scores = penalised(domain, general, general_before, penalty)

@@ -4,8 +4,9 @@ The course's causal model takes many seconds for one run of continued pretrainin
 So there is a smaller one, a Llama of two layers, pretrained on the general world in a few seconds. Its tokenizer has seen all
 worlds, so that no word falls into single bytes; its weights have seen the general one only.
 
-    methods(...)    plain, replay, EWC, LoRA and top-block-only continued pretraining, under the same conditions
-    adapt(...)      one run: both losses, the distance moved, and the adapted model
+    adapt(...)      one run of continued pretraining: both losses, the distance moved, and the adapted model
+    methods(...)    how to call it for replay, EWC, LoRA (with and without the embeddings) and the top block alone
+    sweep(...)      runs over mixing shares and seeds
 
 Sources: EWC, Kirkpatrick et al. 2017; LoRA, Hu et al. 2021; replay, Robins 1995. How LoRA fares at continued pretraining:
 Biderman et al. 2024, arXiv:2405.09673.
@@ -14,8 +15,9 @@ Biderman et al. 2024, arXiv:2405.09673.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,7 +35,7 @@ from courselib.training import fit
 SHAPE = dict(hidden_size=64, intermediate_size=192, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2)
 STEPS, LR, WINDOW = 40, 5e-3, 48  # of one adaptation
 BLOCK = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-LORA_RANK, LORA_LR, EWC_STRENGTH = 16, 2e-2, 3e3  # chosen on seeds from 100 on
+LORA_RANK, LORA_LR, EWC_STRENGTH = 16, 1e-2, 300.0  # chosen on seeds from 100 on
 
 
 def small_model(seed: int = 0, steps: int = 280, vocabulary: int = 2048) -> Pretrained:
@@ -59,7 +61,7 @@ def small_model(seed: int = 0, steps: int = 280, vocabulary: int = 2048) -> Pret
 
 def next_token_fisher(pretrained: Pretrained, texts: Sequence[str], *, window: int = WINDOW, batches: int = 25,
                       seed: int = 0) -> dict[str, Tensor]:
-    """The diagonal of the Fisher information of a language model, per token: E_context E_{v ~ model} [(d log p(v) / d theta_i)^2].
+    """The diagonal of the Fisher information of a language model, per token: E_context E_{v ~ model} (d log p(v) / d theta_i)^2.
 
     For every position a token is drawn from the model itself. The gradients of different positions then have mean zero and are
     uncorrelated, so the square of their *sum* is on average the sum of their squares: one backward pass a batch is enough. (With
@@ -91,13 +93,15 @@ class Adapted:
     model: Pretrained
 
 
-def methods(start: Pretrained, *, fisher: dict[str, Tensor] | None = None, strength: float = EWC_STRENGTH) -> dict[str, dict[str, Any]]:
+def methods(
+    start: Pretrained, *, fisher: dict[str, Tensor] | None = None, strength: float = EWC_STRENGTH
+) -> dict[str, dict[str, Any]]:
     """Ways to adapt, by name, as keywords of `adapt`. The Fisher information is computed here unless it is given."""
     anchor = forgetting.anchor(start.model)
     fisher = fisher or next_token_fisher(start, worlds.world("general").texts(200, "train", seed=1))
 
-    def add_adapters(model: nn.Module) -> None:
-        lora.add_lora(model, BLOCK, rank=LORA_RANK, alpha=2 * LORA_RANK)
+    def add_adapters(model: nn.Module, train_also: Sequence[str] = ()) -> None:
+        lora.add_lora(model, BLOCK, rank=LORA_RANK, alpha=2 * LORA_RANK, train_also=train_also)
 
     def only_the_top(model: nn.Module) -> None:
         model.requires_grad_(False)
@@ -109,25 +113,30 @@ def methods(start: Pretrained, *, fisher: dict[str, Tensor] | None = None, stren
         "replay": {"alpha": 0.5},
         "EWC": {"penalty": lambda model: forgetting.ewc_penalty(model, anchor, fisher, strength)},
         "LoRA": {"prepare": add_adapters, "lr": LORA_LR},
+        "LoRA + embeddings": {"prepare": partial(add_adapters, train_also=("embed_tokens",))},
         "top block": {"prepare": only_the_top},
     }
 
 
 def adapt(start: Pretrained, domain: str = "clinical", seed: int = 0, *, steps: int = STEPS, lr: float = LR, window: int = WINDOW,
-          texts: int = 40, **how: Any) -> Adapted:
+          texts: int = 30, documents: int = 300, **how: Any) -> Adapted:
     """Continued pretraining of `start` on a world, and what came of it. `how` is passed to `domain.continue_pretraining`."""
     runtime.set_seed(seed)
-    after = continue_pretraining(start, domain, steps=steps, lr=lr, window=window, seed=seed, **how)
+    after = continue_pretraining(start, domain, steps=steps, lr=lr, window=window, documents=documents, seed=seed, **how)
     losses = [nats_per_word(after, name, texts, seed=1) for name in (domain, "general")]  # the same texts for all runs
     return Adapted(*losses, moved(after.model, start.model), lora.trainable_report(after.model).trainable, after)
 
 
 def moved(model: nn.Module, start: nn.Module) -> float:
     """The Euclidean length of the change of all weights, a LoRA adapter's product counted as the change of its matrix."""
-    layers = [module for module in model.modules() if isinstance(module, lora.LinearLoRA)]
-    if layers:
-        return sum(layer.delta_weight().detach().square().sum() for layer in layers).sqrt().item()
-    return forgetting.distance(model, forgetting.anchor(start))
+    before, total = dict(start.named_parameters()), torch.zeros(())
+    for name, p in model.named_parameters():
+        if name in before:
+            total += (p - before[name]).detach().square().sum().cpu()
+    for module in model.modules():
+        if isinstance(module, lora.LinearLoRA):
+            total += module.delta_weight().detach().square().sum().cpu()
+    return total.sqrt().item()
 
 
 def without_adapter(pretrained: Pretrained) -> Pretrained:
@@ -137,7 +146,6 @@ def without_adapter(pretrained: Pretrained) -> Pretrained:
     return Pretrained(model, pretrained.tokenizer)
 
 
-def sweep(start: Pretrained, alphas: Sequence[float], seeds: Sequence[int],
-          run: Callable[..., Adapted] = adapt) -> dict[float, list[Adapted]]:
-    """One run of `adapt` for each alpha and each seed."""
-    return {alpha: [run(start, seed=seed, alpha=alpha) for seed in seeds] for alpha in alphas}
+def sweep(start: Pretrained, alphas: Sequence[float], seeds: Sequence[int]) -> dict[float, list[Adapted]]:
+    """One run of `adapt` for each mixing share alpha and each seed."""
+    return {alpha: [adapt(start, seed=seed, alpha=alpha) for seed in seeds] for alpha in alphas}

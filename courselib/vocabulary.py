@@ -1,10 +1,10 @@
 """What a general vocabulary does to a domain's words, and how to add words to it.
 
-A word piece tokenizer (Wu et al. 2016, arXiv:1609.08144) has whole words for what its own corpus often said and cuts the rest into
-pieces. Adding a word gives it one token and one new row in the embedding matrix. What stands in that row decides what the model
-understands at first: noise, or the mean of the embeddings of the word's old pieces. (For a causal model, Hewitt 2021,
-"Initializing new word embeddings for pretrained language models", shows why the mean of *all* embeddings is already better than
-noise. That is what `resize_token_embeddings` of transformers does by default today.)
+A word piece tokenizer (Wu et al. 2016, arXiv:1609.08144) has whole words for what its own corpus often said and cuts the rest
+into pieces. Adding a word gives it one token and one new row in the embedding matrix. What stands in that row decides what the
+model understands at first: noise, or the mean of the embeddings of the word's old pieces. (For a causal model, Hewitt 2021,
+"Initializing new word embeddings for pretrained language models", shows why the mean of *all* embeddings is already better
+than noise. `resize_token_embeddings` of transformers draws around that mean by default today.)
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def fertility(tokenizer: Any, texts: Sequence[str]) -> float:
 def extend(pretrained: Pretrained, words: Sequence[str], start: str = "mean", seed: int = 0) -> Pretrained:
     """A copy of an encoder and its tokenizer in which every one of `words` is a single token.
 
-    `start` is what the new embeddings hold: "mean", the mean of the old pieces' embeddings, or "random", normal with the spread of
-    the embedding matrix. Words that are one token already are left alone. The model still has to be trained on text
+    `start` is what the new embeddings hold: "mean", the mean of the old pieces' embeddings, or "random", normal with the spread
+    of the embedding matrix. Words that are one token already are left alone. The model still has to be trained on text
     with these words. Raises ValueError for another start.
     """
     if start not in STARTS:

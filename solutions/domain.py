@@ -85,9 +85,9 @@ def domain_curriculum_weights(difficulty: list[float], beta: float) -> np.ndarra
 
 
 def domain_medical_bert() -> str:
-    """A clinic wants to sort its notes with BERT-base, a model of general English, and a few hundred labelled notes. The first try
-    disappoints. Name **three** different things that can stand in the way in this domain. For each, say how you would *measure*
-    whether it is there, and what you would do about it. Then say in which order you would do these things, and what you
+    """A clinic wants to sort its notes with BERT-base, a model of general English, and a few hundred labelled notes. The first
+    try disappoints. Name **three** different things that can stand in the way in this domain. For each, say how you would
+    *measure* whether it is there, and what you would do about it. Then say in which order you would do these things, and what you
     would watch so that the remedy does no harm.
 
     Write eight to fifteen sentences. Use numbers of this chapter where you can.
@@ -105,8 +105,8 @@ distributions, with held-out general text as the yardstick. The remedy is contin
 which a clinic has plenty.
 
 Third, missing knowledge: the model does not know that two drug names belong together. I would measure it by fine-tuning on some
-names and testing on others, as in this chapter, where the general model stayed near what guessing gives. The remedy is again unlabelled
-domain text, then the task: hybrid. A fourth is a low ceiling: few or noisy labels, or a concept that differs between
+names and testing on others, as in this chapter, where the general model stayed near what guessing gives. The remedy is again
+unlabelled domain text, then the task: hybrid. A fourth is a low ceiling: few or noisy labels, or a concept that differs between
 clinics (the same words, another label). I would measure how far two doctors agree; the remedy is more or better labels, not
 a better encoder.
 

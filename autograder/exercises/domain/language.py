@@ -64,7 +64,8 @@ perplexity = Exercise(
         ),
         Misconception(
             "sum", lambda token_log_probs: _quiet_exp(-np.sum(token_log_probs)),
-            "You took exp of the sum, which is one over the probability of the whole text and grows with its length. Take the mean.",
+            "You took exp of the sum, which is one over the probability of the whole text and grows with its length. Take the "
+            "mean.",
         ),
         Misconception(
             "mean_of_inverses", lambda token_log_probs: float(np.exp(-_logs(token_log_probs)).mean()),
@@ -72,8 +73,8 @@ perplexity = Exercise(
         ),
         Misconception(
             "product_then_root", _product_then_root, earns=2,
-            says="Right for short texts. The product of thousands of probabilities is too small for a float and becomes 0. Stay with "
-            "logarithms until the end.",
+            says="Right for short texts. The product of thousands of probabilities is too small for a float and becomes 0. "
+            "Stay with logarithms until the end.",
         ),
     ],
     closes=CLOSED,
@@ -129,22 +130,23 @@ nll_gradient = Exercise(
     misconceptions=[
         Misconception(
             "sign", _wrong_gradient(sign=-1.0), earns=1,
-            says="The sign is turned round: this is the gradient of the log-likelihood. The loss is its negative, so softmax minus "
-            "one-hot; going downhill then raises the token that came.",
+            says="The sign is turned round: this is the gradient of the log-likelihood. The loss is its negative, so softmax "
+            "minus one-hot; going downhill then raises the token that came.",
         ),
         Misconception(
             "sum", _wrong_gradient(mean="none"), earns=1,
-            says="You did not divide by the number of positions that count. The loss is their mean. Leaving this factor out is also how "
-            "a printed formula for the gradient of a corpus goes wrong.",
+            says="You did not divide by the number of positions that count. The loss is their mean. Leaving this factor out is "
+            "also how a printed formula for the gradient of a corpus goes wrong.",
         ),
         Misconception(
             "mean_over_entries", _wrong_gradient(mean="entries"), earns=1,
-            says="You divided by the number of all entries. The mean is over positions: each has one loss, whatever the vocabulary.",
+            says="You divided by the number of all entries. The mean is over positions: each has one loss, whatever the "
+            "vocabulary.",
         ),
         Misconception(
             "padding_in_the_mean", _wrong_gradient(mean="all"), earns=4,
-            says="The padding has no gradient, as it should, but you divided by all positions. The mean is over those that count: "
-            "otherwise a padded batch learns more slowly.",
+            says="The padding has no gradient, as it should, but you divided by all positions. The mean is over those that "
+            "count: otherwise a padded batch learns more slowly.",
         ),
         Misconception(
             "padding_kept", _wrong_gradient(keep=True), earns=4,
@@ -160,18 +162,18 @@ nll_gradient = Exercise(
         ),
         Misconception(
             "target_only", _wrong_gradient(everywhere=False), earns=1,
-            says="You changed the logit of the token that came and nothing else. The normaliser contains all logits, so every token's "
-            "logit is pushed: down by its probability.",
+            says="You changed the logit of the token that came and nothing else. The normaliser contains all logits, so every "
+            "token's logit is pushed: down by its probability.",
         ),
         Misconception(
             "no_onehot", _wrong_gradient(minus=False), earns=1,
-            says="This is the gradient of the normaliser alone. The logit of the token that came enters directly as well: subtract 1 "
-            "there.",
+            says="This is the gradient of the normaliser alone. The logit of the token that came enters directly as well: "
+            "subtract 1 there.",
         ),
         Misconception(
             "overflow", _wrong_gradient(naive=True), earns=4,
-            says="exp of a logit in the thousands is infinite. Subtract the row's largest logit first (softmax does): it changes nothing "
-            "but the range.",
+            says="exp of a logit in the thousands is infinite. Subtract the row's largest logit first (softmax does): it "
+            "changes nothing but the range.",
         ),
     ],
     closes=CLOSED,
@@ -183,12 +185,12 @@ medical_bert = Written(
     id="domain.medical_bert",
     answer=answers.domain_medical_bert,
     rubric=[
-        (2, "three different obstacles out of: vocabulary that is cut up, style and form, missing knowledge, a low ceiling (few or "
-            "noisy labels, or a concept that differs)"),
-        (2, "for each a measurement that could come out either way (tokens a word; loss or divergence against held-out general text; a "
-            "test on unseen names; agreement of annotators)"),
-        (2, "for each a remedy that fits it: continued pretraining, extended vocabulary with sensible new embeddings, a model of the "
-            "domain, better labels"),
+        (2, "three different obstacles out of: vocabulary that is cut up, style and form, missing knowledge, a low ceiling "
+            "(few or noisy labels, or a concept that differs)"),
+        (2, "for each a measurement that could come out either way (tokens a word; loss or divergence against held-out general "
+            "text; a test on unseen names; agreement of annotators)"),
+        (2, "for each a remedy that fits it: continued pretraining, extended vocabulary with sensible new embeddings, a model "
+            "of the domain, better labels"),
         (1, "order: measure, adapt, then the task; not the task first"),
         (1, "what to watch: general loss before and after (mixing), a test split without leaks"),
     ],

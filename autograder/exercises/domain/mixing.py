@@ -21,7 +21,7 @@ def data_mix_cases(rng: np.random.Generator) -> list[Case]:
         Case("1000 samples, a tenth general", {"samples": 1000, "general_share": 0.1}, "even"),
         Case(f"{hundreds}00 samples, a fifth general", {"samples": 100 * hundreds, "general_share": 0.2}, "even"),
         Case("7 samples, 0.4 general", {"samples": 7, "general_share": 0.4}, "rounded"),  # 2.8
-        Case(f"{hundreds}03 samples, 0.3 general", {"samples": 100 * hundreds + 3, "general_share": 0.3}, "rounded"),  # 30 n + 0.9
+        Case(f"{hundreds}03 samples, 0.3 general", {"samples": 100 * hundreds + 3, "general_share": 0.3}, "rounded"),
         Case("50 samples, none general", {"samples": 50, "general_share": 0.0}, "ends"),
         Case("50 samples, all general", {"samples": 50, "general_share": 1.0}, "ends"),
     ]
@@ -39,11 +39,13 @@ data_mix = Exercise(
         ),
         Misconception(
             "added_on_top", lambda samples, general_share: (samples, round(samples * general_share)), earns=0,
-            says="You put the general samples on top. `samples` is the size of the whole mix: what is general is not from the domain.",
+            says="You put the general samples on top. `samples` is the size of the whole mix: what is general is not from the "
+            "domain.",
         ),
         Misconception(
             "both_cut",
-            lambda samples, general_share: (math.floor(samples * (1 - general_share)), math.floor(samples * general_share)), earns=2,
+            lambda samples, general_share: (math.floor(samples * (1 - general_share)), math.floor(samples * general_share)),
+            earns=2,
             says="You cut off both numbers, and a sample gets lost. Round one of them and give the rest to the other.",
         ),
         Misconception(
@@ -123,8 +125,8 @@ choose_alpha = Exercise(
     misconceptions=[
         Misconception(
             "penalty_ignored", _domain_alone, earns=1,
-            says="You looked at the domain loss alone, so the most forgetful model wins. Add penalty * forgetting before you take "
-            "the smallest.",
+            says="You looked at the domain loss alone, so the most forgetful model wins. Add penalty * forgetting before you "
+            "take the smallest.",
         ),
         Misconception(
             "improvement_rewarded", _chosen(hinge=False), earns=3,
@@ -145,7 +147,8 @@ choose_alpha = Exercise(
         ),
         Misconception(
             "least_forgetting", _least_forgetting, earns=0,
-            says="You took the alpha that forgets least, whatever the domain loss. The penalty says how much forgetting may cost.",
+            says="You took the alpha that forgets least, whatever the domain loss. The penalty says how much forgetting may "
+            "cost.",
         ),
     ],
     closes=CLOSED,
@@ -194,14 +197,14 @@ curriculum_weights = Exercise(
     answer=answers.domain_curriculum_weights,
     cases=curriculum_weights_cases,
     parts=[
-        Part("easy first", 2, on="plain"), Part("beta 0: all alike", 1, on="uniform"), Part("negative beta: hard first", 1, on="hard"),
-        Part("beta 1000 and -1000", 1, on="extreme"),
+        Part("easy first", 2, on="plain"), Part("beta 0: all alike", 1, on="uniform"),
+        Part("negative beta: hard first", 1, on="hard"), Part("beta 1000 and -1000", 1, on="extreme"),
     ],
     misconceptions=[
         Misconception(
             "sign", lambda difficulty, beta: _softmax(beta * np.asarray(difficulty, dtype=float)), earns=1,
-            says="The sign is turned round: a larger beta prefers hard documents in yours. With exp(-beta * difficulty) it prefers "
-            "easy ones. (Texts that let beta rise 'to emphasise hard samples' make this mistake.)",
+            says="The sign is turned round: a larger beta prefers hard documents in yours. With exp(-beta * difficulty) it "
+            "prefers easy ones. (Texts that let beta rise 'to emphasise hard samples' make this mistake.)",
         ),
         Misconception(
             "unstable", _naive, earns=4,

@@ -63,15 +63,6 @@ def _terms(p: list[float], q: list[float], log: Callable[[float], float] = math.
     return float(sum(a * log(a / b) if b > 0 else math.inf for a, b in zip(p, q, strict=True) if a > 0))
 
 
-def _unchecked(p: Sequence[float], q: Sequence[float]) -> float:
-    """The formula alone. Where it should refuse, any number at all may come out: an error stands for whatever that is."""
-    try:
-        answers.domain_kl_divergence(p, q)
-    except ValueError:
-        raise ArithmeticError from None
-    return _terms(list(p), list(q))
-
-
 def _cross_entropy(p: list[float], q: list[float]) -> float:
     return -float(sum(a * math.log(b) if b > 0 else -math.inf for a, b in zip(p, q, strict=True) if a > 0))
 
@@ -107,9 +98,10 @@ kl_divergence = Exercise(
         ),
         Misconception(
             "smoothed",
-            _checked(lambda p, q: float(sum(a * math.log((a + 1e-10) / (b + 1e-10)) for a, b in zip(p, q, strict=True)))), earns=4,
-            says="You added a small number to avoid the zero. The result is then a finite number that depends on the small number: "
-            "with q = 0 < p the divergence is infinite, so say so.",
+            _checked(lambda p, q: float(sum(a * math.log((a + 1e-10) / (b + 1e-10)) for a, b in zip(p, q, strict=True)))),
+            earns=4,
+            says="You added a small number to avoid the zero. The result is then a finite number that depends on the small "
+            "number: with q = 0 < p the divergence is infinite, so say so.",
         ),
         Misconception(
             "cross_entropy", _checked(_cross_entropy), earns=2,
@@ -118,11 +110,6 @@ kl_divergence = Exercise(
         Misconception(
             "sign", _checked(lambda p, q: -_terms(p, q)), earns=1,
             says="The sign is turned round: KL is never negative. The ratio in the logarithm is p / q.",
-        ),
-        Misconception(
-            "no_checks", _unchecked, earns=4,
-            says="The formula is right, but you take any numbers for probabilities. With negative or unnormalised input the result "
-            "means nothing (it can be negative): raise ValueError.",
         ),
     ],
     closes=CLOSED,
