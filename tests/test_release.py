@@ -108,7 +108,7 @@ def test_the_notebooks_are_those_of_the_course(bundle):
 
 REPLAY = """
 import json, pickle
-from autograder.values import plain, same
+from autograder.values import Unreadable, plain, same
 with open(sys.argv[1], "rb") as file:
     records = pickle.load(file)
 
@@ -121,6 +121,8 @@ def replay(calls):
                 assert same(plain(given[name]), plain(inputs[name]), 0.0), "other inputs"
             except AttributeError:
                 pass
+            except Unreadable:  # strings in a list, a mask of True and False
+                assert repr(given[name]) == repr(inputs[name]), "other inputs"
         if raised:
             raise raised
         return value
