@@ -40,3 +40,22 @@ def cosine(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
     """The cosine of the angle between two gradients, in [-1, 1]; 0 if one of them is zero and has no direction."""
     size = (dot(first, first) * dot(second, second)) ** 0.5
     return dot(first, second) / size if size else 0.0
+
+
+def curvature(model: nn.Module, x: Tensor, y: Tensor, direction: Sequence[Tensor]) -> float:
+    """d . H d, how fast the slope of the task's loss changes along `direction`: H is the Hessian, and is never built.
+
+    The Hessian times d is the gradient of the scalar g . d (Pearlmutter 1994), so it costs one more backward pass.
+    """
+    weights = [p for p in model.parameters() if p.requires_grad]
+    gradient = torch.autograd.grad(F.cross_entropy(model(x), y), weights, create_graph=True)
+    slope = sum((g * d.detach()).sum() for g, d in zip(gradient, direction, strict=True))
+    return dot(torch.autograd.grad(slope, weights), direction)
+
+
+def loss_after(model: nn.Module, x: Tensor, y: Tensor, direction: Sequence[Tensor], step: float) -> float:
+    """The task's loss at theta + step * direction. The model is left as it was."""
+    trained = [(name, p.detach()) for name, p in model.named_parameters() if p.requires_grad]
+    moved = {name: p + step * d for (name, p), d in zip(trained, direction, strict=True)}
+    with torch.no_grad():
+        return F.cross_entropy(torch.func.functional_call(model, moved, (x,)), y).item()

@@ -93,6 +93,8 @@ def minimum(*of: PlaneTask, near: Tensor | None = None, pull: Tensor | None = No
         while total(w - size * step) > total(w) and size > 1e-3:  # far from the minimum a whole step can overshoot
             size /= 2
         w = w - size * step
+        if (size * step).norm() < 1e-5:
+            break
     return w
 
 
@@ -121,7 +123,9 @@ def grid(low: float = -2.6, high: float = 2.6, points: int = 121) -> Tensor:
     return torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)
 
 
-def joint_region(w: Tensor, *of: PlaneTask, within: float = 0.05) -> Tensor:
-    """For weights (..., 2): is each task's loss at most `within` above its own minimum there? Booleans (...,)."""
-    good = [t.loss(w) <= t.loss(minimum(t)) + within for t in of]
-    return torch.stack(good).all(0)
+def worst_excess(w: Tensor, *of: PlaneTask) -> Tensor:
+    """For weights (..., 2): how far the task that is worse off there is above its own least loss, (...,).
+
+    Where it is small lies the joint region: weights that are good for every task.
+    """
+    return torch.stack([t.loss(w) - t.loss(minimum(t)) for t in of]).amax(0)

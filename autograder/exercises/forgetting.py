@@ -151,8 +151,8 @@ stop_epoch = Exercise(
         ),
         Misconception(
             "one_late", _stop_wrong(late=1), earns=2,
-            says="You stopped one epoch late. Training stops after the epoch that makes the `patience` epochs full, not after the "
-            "next.",
+            says="You stopped one epoch late. Training stops after the epoch that makes the `patience` epochs full, "
+            "not after the next.",
         ),
         Misconception(
             "ties_improve", _stop_wrong(ties=True), earns=1,
@@ -215,7 +215,8 @@ l2_sp = Exercise(
         ),
         Misconception(
             "mean", lambda theta, theta_s, lam: float(lam / 2 * ((theta - theta_s) ** 2).mean()), earns=1,
-            says="You averaged over the weights. It is a sum: the same λ must pull a weight as hard in a large model as in a small.",
+            says="You averaged over the weights. It is a sum: the same λ must pull a weight as hard in a large model as in "
+            "a small one.",
         ),
         Misconception(
             "squares_apart", lambda theta, theta_s, lam: float(lam / 2 * ((theta**2).sum() - (theta_s**2).sum())), earns=1,
@@ -317,7 +318,8 @@ ewc_penalty = Exercise(
             says="You squared the importance as well. Only the distance is squared: F (θ − θ_s)².",
         ),
         Misconception(
-            "total_importance", lambda theta, theta_s, fisher, lam: float(lam / 2 * fisher.sum() * ((theta - theta_s) ** 2).sum()),
+            "total_importance",
+            lambda theta, theta_s, fisher, lam: float(lam / 2 * fisher.sum() * ((theta - theta_s) ** 2).sum()),
             "You multiplied two sums. Each weight's importance belongs to its own square: multiply first, then sum.",
         ),
         Misconception(
@@ -410,7 +412,8 @@ ewc_optimum = Exercise(
         ),
         Misconception(
             "one_gradient_step", one_gradient_step, earns=1,
-            says="This is one step back from θ_B. At the optimum the two forces balance; set the whole gradient to zero and solve.",
+            says="This is one step back from θ_B. At the optimum the two forces balance: set the whole gradient to zero, "
+            "and solve.",
         ),
         Misconception(
             "pulls_to_zero", pulls_to_zero, earns=1,
