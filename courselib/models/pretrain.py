@@ -1,4 +1,4 @@
-"""Making the course's own models again: `python -m courselib.models.pretrain causal`.
+"""Making the course's own models again: `python -m courselib.models.pretrain causal` (or `masked`, see pretrain_masked).
 
 The causal model reads documents of the generated `general` world, whose entropy is known exactly, and a quarter of the time
 English prose that comes with every Python. The recipe is resumable: it writes its state every `SAVE_EVERY` steps, and the
@@ -154,6 +154,10 @@ Use it for the course's experiments. It knows nothing about the world, medicine 
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description="Make one of the course's models again.")
-    arguments.add_argument("model", choices=["causal"])
-    arguments.parse_args()
-    causal()
+    arguments.add_argument("model", choices=["causal", "masked"])
+    if arguments.parse_args().model == "masked":
+        from courselib.models.pretrain_masked import masked
+
+        masked()
+    else:
+        causal()
