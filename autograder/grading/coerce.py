@@ -16,7 +16,7 @@ from autograder.grading.protocol import DEPTH_MOST, DTYPES, INTEGER_MOST, opaque
 from autograder.values import MAX_NUMBERS
 
 TEXT_MOST = 20_000  # characters of a string
-ITEMS_MOST = 200_000  # of a list, or of all lists in it together
+ITEMS_MOST = 200_000  # of a list and all lists in it, of one case
 
 
 def coerce(value: Any) -> Any:

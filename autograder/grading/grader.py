@@ -103,8 +103,8 @@ class Grader:
         limits, answers, failed, state = self.limits, {}, [], ""
         with warm.fork() as channel:
             trials = self._draw(seed)  # while it forks
-            questions = [_question(trials[i], self.exercises[i]) for i in trials]
-            frame = encode({"seed": seed, "cells": work.run, "questions": questions})
+            questions = [_question(trial, self.exercises[i], _seed(seed, f"answers of {i}")) for i, trial in trials.items()]
+            frame = encode({"seed": _seed(seed, "cells"), "cells": work.run, "questions": questions})
             end = time.monotonic() + limits.submission
             try:
                 channel.send_frame(frame, end)
@@ -123,10 +123,13 @@ class Grader:
         if state:
             work.note(f"it stopped answering ({state})", human=state == "unreadable")
         errors = _cell_errors(failed, work)
-        return trials, {
-            i: outcomes_of(trial, answers[i], errors.get(self.released.exercises[i])) if i in answers else instead(trial, state)
-            for i, trial in trials.items()
-        }
+        outcomes = {i: instead(trial, state) for i, trial in trials.items() if i not in answers}
+        for exercise_id, answer in answers.items():
+            found = outcomes_of(trials[exercise_id], answer, errors.get(self.released.exercises[exercise_id]))
+            if any(outcome.state == "unreadable" for outcome in found):
+                work.note(f"what came back for {exercise_id} was made by something else than the course", human=True)
+            outcomes[exercise_id] = found
+        return trials, outcomes
 
     def _draw(self, seed: int) -> dict[str, Trial]:
         return {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
@@ -159,13 +162,13 @@ class Grader:
             return asdict(judge(trial, instead(trial, "unreadable")))
 
 
-def _seed(seed: int, exercise_id: str) -> int:
-    """The seed of one exercise's cases."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {exercise_id}".encode()).digest()[:4], "big")
+def _seed(seed: int, purpose: str) -> int:
+    """A seed for one purpose, from the seed of the submission. Those that the sandbox hears say nothing about the others."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4], "big")
 
 
-def _question(trial: Trial, exercise: Exercise) -> dict[str, Any]:
-    return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": trial.seed}
+def _question(trial: Trial, exercise: Exercise, seed: int) -> dict[str, Any]:
+    return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed}
 
 
 def _imports(setup: list[Cell]) -> list[str]:
@@ -187,7 +190,7 @@ def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:
         if len(said) == 3 and all(isinstance(text, str) for text in said) and said[0] in known:
             errors[said[0]] = f"{said[1][:60]}: {said[2][:300]}" if said[2] else said[1][:60]
     for name, error in errors.items():
-        work.note(f"the cell {name} raised {error}")
+        work.note(f"{'' if name.startswith('cell ') else 'the cell '}{name} raised {error}")
     return errors
 
 
