@@ -228,6 +228,7 @@ def require() -> None:
         raise SandboxUnavailable(WITHOUT_BWRAP)
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "autograder").mkdir()
-        done = subprocess.run(bwrap(Path(place), [], Limits(), ["true"]), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        command = bwrap(Path(place), [], Limits(), ["true"])
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise SandboxUnavailable(refused(done.stderr))
