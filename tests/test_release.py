@@ -77,7 +77,7 @@ def test_no_file_holds_a_model_answer(bundle, exercise_id):
     closed = [bundle / name.replace(".", "/") for name in getattr(exercise, "closes", ())]
     if isinstance(exercise, Exercise):
         secret = distinctive_lines(exercise.answer)
-        sources = plain((release.ROOT / "solutions" / f"{exercise_id.split('.')[0]}.py").read_text(encoding="utf-8"))
+        sources = plain(inspect.getsource(inspect.getmodule(exercise.answer)))
         assert any(plain(line) in sources for line in secret)  # this way of looking does find an answer
     else:
         secret = list(filter(str.strip, exercise.answer().splitlines())) + [criterion for _, criterion in exercise.rubric]
@@ -108,7 +108,7 @@ def test_the_notebooks_are_those_of_the_course(bundle):
 
 REPLAY = """
 import json, pickle
-from autograder.values import plain, same
+from autograder.values import Unreadable, plain, same
 with open(sys.argv[1], "rb") as file:
     records = pickle.load(file)
 
@@ -121,6 +121,8 @@ def replay(calls):
                 assert same(plain(given[name]), plain(inputs[name]), 0.0), "other inputs"
             except AttributeError:
                 pass
+            except Unreadable:  # texts, or lists of unequal length
+                assert given[name] == inputs[name], "other inputs"
         if raised:
             raise raised
         return value
