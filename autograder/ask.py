@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.values import plain, same
+from autograder.values import copied, plain, same
 
 SECONDS = 10.0  # for all cases of one exercise together
 PRINT_LIMIT = 20_000  # characters
@@ -71,7 +71,7 @@ def ask_all(answer: Any, probe: Callable, inputs: list[dict[str, Any]], seconds:
 
 
 def _ask(answer: Any, probe: Callable, inputs: dict[str, Any], left: float, seconds: float) -> Outcome:
-    given = copy.deepcopy(inputs)
+    given = copied(inputs)
     buffer = _Bounded()
     try:
         with (

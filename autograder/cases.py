@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograder import probes
-from autograder.values import plain, same
+from autograder.values import copied, plain, same
 
 if TYPE_CHECKING:
     from autograder.exercise import Exercise
@@ -58,17 +58,13 @@ def draw(exercise: Exercise, seed: int) -> Trial:
     Raises `AuthorError` when a misconception gives the right output in every case, or raises in every case: then no
     student could ever read its sentence.
     """
-    import copy
-
     def run(function: Callable, inputs: dict[str, Any]) -> Any:
-        return plain(exercise.probe(function, copy.deepcopy(inputs)))
+        return plain(exercise.probe(function, copied(inputs)))
 
     cases = []
     for case in exercise.cases(np.random.default_rng(seed)):
-        if exercise.expected:
-            expected = plain(exercise.expected(**copy.deepcopy(case.inputs)))
-        else:
-            expected = run(exercise.answer, case.inputs)
+        own = exercise.expected
+        expected = plain(own(**copied(case.inputs))) if own else run(exercise.answer, case.inputs)
         mistaken = {}
         for misconception in exercise.misconceptions:
             try:

@@ -1,4 +1,4 @@
-"""The `course` command: build, run, check, release, lab. Each says what it did on stdout and ends with 1 when something is wrong.
+"""The `course` command: build, run, check, release, lab, doctor. Each says what it did, and ends with 1 when something is wrong.
 
 Everything a command needs is imported when it runs: `course lab` starts fast, and a student's copy of the course, which has
 no exercises and no solutions, still has the commands that need none.
@@ -135,6 +135,27 @@ def lab(
         _stop(f"{error}.")
     _say(f"Your notebooks are in {WORKBOOK}. Ctrl-C here ends JupyterLab.")
     laboratory.open_lab(WORKBOOK, browser)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do: above all, whether it can enclose submissions while they are graded."""
+    _needs_answers("doctor")
+    from autograder.grading.doctor import SIGNS
+    from autograder.grading.doctor import doctor as examine
+
+    findings = examine()
+    table = _table("", "what", "finding")
+    for finding in findings:
+        table.add_row(SIGNS[finding.verdict], finding.name, Text(finding.sentence))
+    Console().print(table)
+    raise typer.Exit(1 if any(finding.verdict == "missing" for finding in findings) else 0)
+
+
+if (ROOT / "autograder" / "grading").is_dir():  # not in a student's copy
+    from autograder.grading import commands as grading
+
+    grading.add_to(app)
 
 
 # --- what the commands share -----------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def _state(score: float, points: float, outcomes: list[Outcome], readings: list[
         return "not attempted"
     if score > 0:
         return "partial"
-    for state in ("timed out", "flooded", "not callable", "raised"):
+    for state in ("crashed", "timed out", "flooded", "not callable", "raised"):
         if state in states:
             return state
     return "unreadable" if all(complaint for _, complaint in readings) else "wrong"

@@ -23,7 +23,7 @@ class Report:
     id: str
     score: float
     points: float
-    state: str  # pass, partial, wrong, not attempted, raised, timed out, flooded, unreadable, not callable
+    state: str  # pass, partial, wrong, not attempted, raised, timed out, flooded, crashed, unreadable, not callable
     misconception: str | None
     message: str
     rows: list[Row] = field(default_factory=list)

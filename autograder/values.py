@@ -13,6 +13,7 @@ raises `Unreadable`, whose text is the sentence the student sees.
 
 from __future__ import annotations
 
+import copy
 import math
 from numbers import Integral, Real
 from typing import Any
@@ -37,6 +38,22 @@ def plain(value: Any) -> Any:
     if isinstance(value, Real):
         return int(value) if isinstance(value, Integral) else float(value)
     return _array(value)
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain data that shares nothing with it: what `copy.deepcopy` does, several times faster for tensors."""
+    kind = type(value)
+    if kind is dict:
+        return {key: copied(item) for key, item in value.items()}
+    if kind in (list, tuple):
+        return kind(copied(item) for item in value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if kind is np.ndarray and not value.dtype.hasobject:
+        return value.copy()
+    if kind.__module__ == "torch" and kind.__name__ == "Tensor" and not value.requires_grad and not value.is_sparse:
+        return value.clone()
+    return copy.deepcopy(value)
 
 
 def read(value: Any, expected: Any) -> Any:

@@ -54,8 +54,8 @@ class Recipe:
 RECIPES = {
     "pretrained": Recipe(lr=1e-4, head_lr=3e-3, epochs=8, least=32),
     "same": Recipe(lr=1e-4, head_lr=3e-3, epochs=10, least=40),
-    "small": Recipe(lr=2e-3, head_lr=3e-3, epochs=10, least=80),
-    "words": Recipe(lr=1e-2, head_lr=1e-2, epochs=20, least=160),
+    "small": Recipe(lr=1e-3, head_lr=3e-3, epochs=20, least=80),
+    "words": Recipe(lr=1e-2, head_lr=1e-2, epochs=40, least=160),
 }
 
 

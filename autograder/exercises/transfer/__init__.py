@@ -1,5 +1,8 @@
-"""Exercises of chapter 02: transfer learning."""
+"""Exercises of chapters 02 and 02b: transfer learning, and a whole sentiment pipeline."""
 
+from autograder.exercises.transfer.pipeline_data import group_split, mixup, pad_batch
+from autograder.exercises.transfer.pipeline_scores import confidence, f1_from_confusion, reported_result
+from autograder.exercises.transfer.pipeline_steps import clip_by_norm, hyperparameters, parameter_groups, warmup_lr
 from autograder.exercises.transfer.strategies import (
     definition,
     finetune_learning_rate,
@@ -10,6 +13,7 @@ from autograder.exercises.transfer.strategies import (
 from autograder.exercises.transfer.theory import critique, ridge_to_prior, samples_needed, two_stages
 
 __all__ = [
-    "critique", "definition", "finetune_learning_rate", "gradual_unfreezing", "ridge_to_prior", "samples_needed", "scenarios",
-    "trainable_parameters", "two_stages",
+    "clip_by_norm", "confidence", "critique", "definition", "f1_from_confusion", "finetune_learning_rate", "gradual_unfreezing",
+    "group_split", "hyperparameters", "mixup", "pad_batch", "parameter_groups", "reported_result", "ridge_to_prior",
+    "samples_needed", "scenarios", "trainable_parameters", "two_stages", "warmup_lr",
 ]

@@ -1,0 +1,197 @@
+"""The judge of one assignment: submissions go in as bytes, marks come out as plain data.
+
+A `Grader` owns one warm process behind the wall. For each submission it draws the cases, sends the inputs, takes whatever
+comes back within the time, and judges it here, where no student's code ever runs. A warm process that dies is started again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from autograder.ask import Outcome
+from autograder.cases import Trial, draw
+from autograder.exercise import Exercise
+from autograder.exercises import exercises
+from autograder.grading.feedback import student_message, table_html
+from autograder.grading.limits import GRACE, Limits
+from autograder.grading.outcomes import instead, outcomes_of
+from autograder.grading.protocol import Closed, Malformed, encode
+from autograder.grading.sandbox import SandboxUnavailable
+from autograder.grading.submission import Cell, Plan, UnreadableSubmission, plan, read_released
+from autograder.grading.warm import Infrastructure, Lost, Warm
+from autograder.judge import judge
+
+
+@dataclass(frozen=True)
+class Graded:
+    """All that is known about one submission. `dataclasses.asdict` of it is JSON."""
+
+    seed: int
+    reports: dict[str, dict[str, Any]]  # by exercise id: an `autograder.report.Report`; for instructors (see `feedback`)
+    written: dict[str, bool]  # by exercise id: whether something was written
+    notes: list[str]  # for the instructor: what was odd
+    needs_human: bool
+    sandboxed: bool
+    seconds: float
+    cpu: float = 0.0  # seconds of a processor, here and in the sandbox
+
+
+class Grader:
+    """Grades submissions of one assignment, one after the other. Use it in a `with` block.
+
+    Args:
+        released: the notebook that was handed out.
+        sandboxed: False runs submissions without a sandbox; every `Graded` then says so.
+        limits: what one submission may use.
+
+    Raises:
+        SandboxUnavailable: in the `with` line or in `grade`, when this machine cannot enclose a submission.
+        KeyError: when the notebook has a check that this course does not know.
+    """
+
+    def __init__(self, released: bytes, *, sandboxed: bool = True, limits: Limits | None = None):
+        self.released = read_released(released)
+        self.exercises: dict[str, Exercise] = {i: exercises[i] for i in self.released.exercises}  # type: ignore[misc]
+        self.sandboxed, self.limits = sandboxed, limits or Limits()
+        self._warm: Warm | None = None
+        self._cpu = 0.0
+
+    def __enter__(self) -> Grader:
+        self._living()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def grade(self, submitted: bytes, seed: int) -> Graded:
+        """Grade one submission. The same bytes and the same seed give the same marks.
+
+        Raises:
+            Infrastructure: when something of ours failed; nothing was scored.
+        """
+        begun, self._cpu = time.perf_counter(), -time.process_time()
+        try:
+            work = plan(submitted, self.released)
+        except UnreadableSubmission as error:
+            work = Plan(written=dict.fromkeys(self.released.written, False))
+            work.note(str(error), human=True)
+            trials = self._draw(seed)
+            outcomes = {i: instead(trial, "unreadable", str(error)) for i, trial in trials.items()}
+        else:
+            trials, outcomes = self._ask(work, seed)
+        reports = {i: self._judge(trials[i], outcomes[i], work) for i in self.exercises}
+        seconds, cpu = time.perf_counter() - begun, self._cpu + time.process_time()
+        return Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, seconds, cpu)
+
+    def _ask(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
+        """Run the submission; once more if the warm process dies of it, and then that counts as the submission's doing."""
+        for again in (False, True):
+            try:
+                return self._ask_once(self._living(), work, seed)
+            except Lost:
+                self._stop()
+                if again:
+                    work.note("the process that runs submissions died of it, twice", human=True)
+        trials = self._draw(seed)
+        return trials, {i: instead(trial, "crashed") for i, trial in trials.items()}
+
+    def _ask_once(self, warm: Warm, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
+        limits, answers, failed, state = self.limits, {}, [], ""
+        with warm.fork() as channel:
+            trials = self._draw(seed)  # while it forks
+            questions = [_question(trial, self.exercises[i], _seed(seed, f"answers of {i}")) for i, trial in trials.items()]
+            frame = encode({"seed": _seed(seed, "cells"), "cells": work.run, "questions": questions})
+            end = time.monotonic() + limits.submission
+            try:
+                channel.send_frame(frame, end)
+                failed = channel.receive(min(end, time.monotonic() + limits.cells + GRACE))["failed"]
+                for exercise_id in trials:
+                    answers[exercise_id] = channel.receive(min(end, time.monotonic() + 2 * limits.exercise + GRACE))
+            except TimeoutError:
+                state = "timed out"
+            except (Malformed, KeyError, TypeError):
+                state = "unreadable"
+            except Closed:
+                state = "crashed"
+        self._cpu += warm.ended["cpu"]
+        if warm.ended["excess"]:
+            work.note(f"it was stopped: it used too much ({warm.ended['excess']})", human=True)
+        if state:
+            work.note(f"it stopped answering ({state})", human=state == "unreadable")
+        errors = _cell_errors(failed, work)
+        outcomes = {i: instead(trial, state) for i, trial in trials.items() if i not in answers}
+        for exercise_id, answer in answers.items():
+            found = outcomes_of(trials[exercise_id], answer, errors.get(self.released.exercises[exercise_id]))
+            if any(outcome.state == "unreadable" for outcome in found):
+                work.note(f"what came back for {exercise_id} was made by something else than the course", human=True)
+            outcomes[exercise_id] = found
+        return trials, outcomes
+
+    def _draw(self, seed: int) -> dict[str, Trial]:
+        return {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
+
+    def _living(self) -> Warm:
+        if self._warm is not None and not self._warm.alive():
+            self._stop()
+        if self._warm is None:
+            closed = sorted({name for exercise in self.exercises.values() for name in exercise.closes})
+            try:
+                self._warm = Warm(_imports(self.released.setup), closed, self.limits, self.sandboxed)
+            except Lost as error:
+                raise Infrastructure(f"the process that runs submissions did not start: {error}") from None
+            if self._warm.ready["failed"]:
+                failed = "; ".join(self._warm.ready["failed"])
+                self._stop()
+                raise Infrastructure(f"the setup cells of this notebook do not run where submissions do: {failed}")
+        return self._warm
+
+    def _stop(self) -> None:
+        if self._warm is not None:
+            self._warm.end()
+        self._warm = None
+
+    def _judge(self, trial: Trial, outcomes: list[Outcome], work: Plan) -> dict[str, Any]:
+        try:
+            return asdict(judge(trial, outcomes))
+        except Exception as error:  # nothing that comes from a student may stop a batch
+            work.note(f"the answer to {trial.id} could not be judged ({type(error).__name__}); it scores zero", human=True)
+            return asdict(judge(trial, instead(trial, "unreadable")))
+
+
+def _seed(seed: int, purpose: str) -> int:
+    """A seed for one purpose, from the seed of the submission. Those that the sandbox hears say nothing about the others."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4], "big")
+
+
+def _question(trial: Trial, exercise: Exercise, seed: int) -> dict[str, Any]:
+    return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed}
+
+
+def _imports(setup: list[Cell]) -> list[str]:
+    """The import statements of the setup cells."""
+    statements = []
+    for cell in setup:
+        lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in cell.source.splitlines())
+        tree = ast.parse("\n".join(lines))
+        statements += [ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return statements
+
+
+def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:
+    """`name of the cell -> what it raised`, of the claims that came from the sandbox."""
+    known = {cell["id"] for cell in work.run}
+    errors = {}
+    for item in failed if isinstance(failed, list) else []:
+        said = [item.get(key) for key in ("id", "error", "message")] if isinstance(item, dict) else []
+        if len(said) == 3 and all(isinstance(text, str) for text in said) and said[0] in known:
+            errors[said[0]] = f"{said[1][:60]}: {said[2][:300]}" if said[2] else said[1][:60]
+    for name, error in errors.items():
+        work.note(f"{'' if name.startswith('cell ') else 'the cell '}{name} raised {error}")
+    return errors
+
+
+__all__ = ["Graded", "Grader", "Infrastructure", "SandboxUnavailable", "student_message", "table_html"]

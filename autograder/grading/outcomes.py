@@ -1,0 +1,52 @@
+"""What came back from the sandbox, as outcomes for the judge. Everything in it may have been made up by the submission."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograder.ask import PRINT_LIMIT, Outcome
+from autograder.cases import Trial
+
+STATES = ("returned", "not attempted", "raised", "timed out", "flooded", "not callable")
+TEXT_MOST = 500  # characters of a message
+INSTEAD = {  # for an exercise that was not answered at all
+    "timed out": "no answer came in time: look for a loop that never ends",
+    "crashed": "the Python process ended while it ran this: look for an exit, a crash, or too much memory",
+    "flooded": "it answered with more than anybody can read",
+    "unreadable": "what came back is no answer",
+}
+
+
+def instead(trial: Trial, state: str, message: str = "") -> list[Outcome]:
+    """One outcome for each case when there is no answer."""
+    return [Outcome(state, message=message or INSTEAD[state]) for _ in trial.cases]
+
+
+def outcomes_of(trial: Trial, answer: Any, error: str | None) -> list[Outcome]:
+    """The outcomes in `answer`, checked. `error`: what the cell with the student's function raised, if it did."""
+    if not isinstance(answer, dict) or answer.get("id") != trial.id:
+        return instead(trial, "unreadable")
+    if answer.get("instead") == "missing":
+        if error:
+            return instead(trial, "raised", f"it raised {error}, in the cell that defines it")
+        return instead(trial, "not attempted", f"there is no {trial.name} in the notebook: its cell is missing or empty")
+    if answer.get("instead") in INSTEAD:
+        return instead(trial, answer["instead"])
+    found = answer.get("outcomes")
+    if not isinstance(found, list) or len(found) != len(trial.cases):
+        return instead(trial, "unreadable")
+    return [_outcome(item, case) for item, case in zip(found, trial.cases, strict=True)]
+
+
+def _outcome(item: Any, case: dict[str, Any]) -> Outcome:
+    if not isinstance(item, dict) or item.get("state") not in STATES:
+        return Outcome("unreadable", message=INSTEAD["unreadable"])
+    changed = item.get("changed")
+    changed = [name for name in case["inputs"] if name in changed] if isinstance(changed, list) else []
+    message, printed = _text(item, "message")[:TEXT_MOST], _text(item, "printed")[:PRINT_LIMIT]
+    return Outcome(item["state"], item.get("value"), message, printed, changed)
+
+
+def _text(item: dict[str, Any], key: str) -> str:
+    value = item.get(key)
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -1,0 +1,159 @@
+"""One submission, in a fork of the warm process: run the cells, then answer what the judge asks.
+
+The answers are given in a fork of that fork, one exercise after the other, as in a notebook. When an exercise crashes, hangs or
+floods, it has cost itself: it is answered for, and a new fork goes on with the next. What raised in company is asked again in
+a fork of its own, in case another exercise left something behind. Everything here belongs to the student: their code can
+change any of it, and so forge any answer. It cannot know which answer is right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+
+from autograder import probes
+from autograder.ask import Outcome, ask_all
+from autograder.grading.coerce import coerce
+from autograder.grading.limits import GRACE, Limits
+from autograder.grading.protocol import HEAD_SIZE, Channel, Malformed, encode, lengths, opaque
+from autograder.grading.shell import run_cells
+
+WENT_WELL, RAISED = b".", b"!"
+TEXT_MOST = 500  # characters of a message
+
+
+def serve(sock: socket.socket, shell: InteractiveShell, limits: Limits, enclosed: bool) -> None:
+    """Serve one submission on `sock`: one message brings cells and questions; one goes back after the cells, one an answer."""
+    channel, end = Channel(sock), time.monotonic() + limits.submission
+    work = channel.receive(end)
+    seed_everything(work["seed"])
+    failed = run_cells(shell, work["cells"], limits.cell, limits.cells)
+    channel.send({"failed": failed}, end)
+    questions = work["questions"]
+    while questions:
+        if enclosed:
+            _end_all_others()
+        answered = _in_a_fork(questions, shell.user_ns, limits, lambda frame: channel.send_frame(frame, end))
+        questions = questions[answered:]
+
+
+def _end_all_others() -> None:
+    """End what the cells, or an exercise, left running. This is the first process of its namespace, so -1 names no other."""
+    with contextlib.suppress(OSError):
+        os.kill(-1, signal.SIGKILL)
+        while True:
+            os.waitpid(-1, 0)
+
+
+def seed_everything(seed: int) -> None:
+    """Python's generator, NumPy's and torch's: what is random in a fork is the same in every run with this seed."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _in_a_fork(questions: list[dict[str, Any]], namespace: dict[str, Any], limits: Limits, say: Callable[[bytes], None]) -> int:
+    """Answer `questions` in a fork, in order, until one ends it; that one is answered for. Returns how many were answered."""
+    with _Fork(questions, namespace, limits.exercise) as fork:
+        for place, question in enumerate(questions):
+            frame, state = fork.read(time.monotonic() + limits.exercise + GRACE / 2)
+            if frame[:1] == RAISED and place > 0:
+                with _Fork([question], namespace, limits.exercise) as alone:
+                    again, _ = alone.read(time.monotonic() + limits.exercise + GRACE / 2)
+                frame = again or frame
+            say(frame[1:] or _instead(question, state))
+            if not frame:
+                return place + 1
+    return len(questions)
+
+
+class _Fork:
+    """A fork that answers `questions` and writes a frame for each into a pipe, with one byte before it."""
+
+    def __init__(self, questions: list[dict[str, Any]], namespace: dict[str, Any], seconds: float):
+        self.pipe, write = os.pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            try:
+                os.close(self.pipe)
+                os.setsid()
+                for question in questions:
+                    _write(write, _answer(question, namespace, seconds))
+            finally:
+                os._exit(0)
+        os.close(write)
+
+    def __enter__(self) -> _Fork:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.pipe)
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(OSError):
+                kill(self.child, signal.SIGKILL)
+        os.waitpid(self.child, 0)
+
+    def read(self, deadline: float) -> tuple[bytes, str]:
+        """The next frame and the byte before it; or nothing, and why."""
+        try:
+            head = self._exactly(1 + HEAD_SIZE, deadline)
+            text, blob = lengths(head[1:])
+            return head + self._exactly(text + blob, deadline), ""
+        except TimeoutError:
+            return b"", "timed out"
+        except EOFError:
+            return b"", "crashed"
+        except Malformed:
+            return b"", "flooded"
+
+    def _exactly(self, size: int, deadline: float) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            if not select.select([self.pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+                raise TimeoutError
+            part = os.read(self.pipe, min(size - len(data), 1 << 20))
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
+
+
+def _answer(question: dict[str, Any], namespace: dict[str, Any], seconds: float) -> bytes:
+    if question["name"] not in namespace:
+        return WENT_WELL + _instead(question, "missing")
+    torch.set_default_dtype(torch.float32)  # as it is at the start, whatever the answer before this one did
+    torch.set_grad_enabled(True)
+    seed_everything(question["seed"])
+    outcomes = ask_all(namespace[question["name"]], getattr(probes, question["probe"]), question["inputs"], seconds)
+    flag = RAISED if any(outcome.state == "raised" for outcome in outcomes) else WENT_WELL
+    plain = [_plain(outcome) for outcome in outcomes]
+    try:
+        return flag + encode({"id": question["id"], "outcomes": plain})
+    except Malformed:  # together they are too large
+        return flag + encode({"id": question["id"], "outcomes": [outcome | {"value": opaque("large")} for outcome in plain]})
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    said = {"message": outcome.message[:TEXT_MOST], "printed": outcome.printed[:TEXT_MOST], "changed": list(outcome.changed)}
+    return {"state": outcome.state, "value": coerce(outcome.value)} | said
+
+
+def _instead(question: dict[str, Any], state: str) -> bytes:
+    return encode({"id": question["id"], "instead": state})
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view):]

@@ -1,0 +1,207 @@
+"""The warm process: it has done the imports, and forks once for each submission. It runs inside the sandbox.
+
+It never computes (a process that has computed on two threads hangs its forks), never runs a line of a student's, and holds
+nothing worth stealing. The judge talks to it over the control socket: one message says what to import; then, for each
+submission, a byte comes with a socket attached. The fork serves the submission on that socket, out of this process's sight:
+what comes over it may be forged, what comes over the control socket may not. When the judge says that it is done, or hangs
+up, the fork is killed, and with it everything that the submission started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.abc
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from typing import Any
+
+from autograder.grading import namespaces
+from autograder.grading.limits import Limits
+from autograder.grading.protocol import Channel, Closed
+
+FOREVER = 1e9  # seconds
+LOOK_EVERY = 0.2  # seconds, at what a running submission uses
+FORK, DONE, READY = b"F", b"D", b"R"
+
+
+class ClosedModules(importlib.abc.MetaPathFinder):
+    """Refuses the modules that the assignment closes, with a sentence. (Their files are not here either.)"""
+
+    def __init__(self, names: list[str]):
+        self.names = tuple(names)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if any(name == closed or name.startswith(closed + ".") for closed in self.names):
+            raise ImportError(f"{name} is closed while this chapter is graded: it holds the answer of an exercise", name=name)
+
+
+def main(fd: int) -> None:
+    control = Channel(socket.socket(fileno=fd))
+    setup = control.receive(time.monotonic() + FOREVER)
+    limits, enclosed = Limits(**setup["limits"]), setup["enclosed"]
+    if enclosed:
+        try:
+            namespaces.enter_own()
+        except OSError as error:
+            control.send({"refused": str(error)}, time.monotonic() + 10)
+            raise SystemExit(1) from None
+    own = os.pidfd_open(os.getpid()) if enclosed else -1
+    sys.meta_path.insert(0, ClosedModules(setup["closed"]))
+    failed = _import(setup["imports"])
+    from autograder.grading.shell import make_shell
+
+    shell = make_shell()
+    _one_thread()
+    gc.collect()
+    gc.freeze()  # what is here already is not looked at again, so it is not copied
+    control.send({"ready": True, "failed": failed, "own_proc": os.path.exists("/proc/self")}, time.monotonic() + 10)
+    control.sock.settimeout(None)
+    while True:
+        data, attached, _, _ = socket.recv_fds(control.sock, 1, 1)
+        if not data:
+            return
+        if data != FORK or not attached:
+            continue
+        begun = time.process_time()
+        folder = "/tmp" if enclosed else tempfile.mkdtemp(prefix="course-submission-")
+        try:
+            child = _fork(attached[0], own, folder, shell, limits)
+        except OSError as error:
+            child = 0
+            control.send({"failed": str(error)}, time.monotonic() + 10)
+            control.sock.settimeout(None)
+        os.close(attached[0])
+        if child:
+            _watch(control, child, enclosed, limits, begun)
+        if not enclosed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _import(statements: list[str]) -> list[str]:
+    """Run import statements; return a sentence for each that fails (a closed module, most likely).
+
+    Torch is needed in any case. Students draw, and matplotlib takes half a second.
+    """
+    failed = []
+    for statement in ["import torch, numpy, safetensors.torch, matplotlib.pyplot", *statements]:
+        try:
+            exec(statement, {})
+        except Exception as error:
+            failed.append(f"`{statement}` raised {type(error).__name__}: {error}"[:300])
+    sys.modules["torch"].set_num_threads(1)
+    importlib.import_module("autograder.grading.runner")
+    return failed
+
+
+def _one_thread() -> None:
+    """Wait for threads that an import has started and that are about to end: a fork has only the one that forked."""
+    end = time.monotonic() + 2
+    while os.path.exists("/proc/self/task") and len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def _fork(fd: int, own: int, folder: str, shell: Any, limits: Limits) -> int:
+    """Fork, enclose the child, and let it serve on `fd`. Returns the child's number; the child itself never returns.
+
+    Raises `OSError` when it could not be enclosed: then nothing of the submission has run.
+    """
+    read, write = os.pipe()
+    if own >= 0:
+        namespaces.next_child_is_init(own)
+    child = os.fork()
+    if child == 0:
+        try:
+            _become_submission(fd, write, own >= 0, folder, shell, limits)
+        finally:
+            os._exit(1)
+    os.close(write)
+    said = os.read(read, 1000)  # before the first line of the student's runs
+    os.close(read)
+    if said != READY:
+        with contextlib.suppress(OSError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise OSError(said.decode("utf-8", "replace") or "a fork died at once")
+    return child
+
+
+def _become_submission(fd: int, write: int, enclosed: bool, folder: str, shell: Any, limits: Limits) -> None:
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nothing, stream)
+        for other in range(3, 256):  # the control socket too
+            if other not in (fd, write):
+                with contextlib.suppress(OSError):
+                    os.close(other)
+        os.umask(0o022)
+        if enclosed:
+            namespaces.enclose(limits.disk)
+        os.chdir(folder)
+        namespaces.limit(limits.memory, int(limits.submission) + 1, limits.disk, limits.processes if enclosed else 0)
+    except Exception as error:
+        os.write(write, f"{type(error).__name__}: {error}".encode()[:1000])
+        return
+    os.write(write, READY)
+    os.close(write)
+    from autograder.grading.runner import serve
+
+    with contextlib.suppress(Closed, TimeoutError):  # the judge has what it wants
+        serve(socket.socket(fileno=fd), shell, limits, enclosed)
+    os._exit(0)
+
+
+def _watch(control: Channel, child: int, enclosed: bool, limits: Limits, begun: float) -> None:
+    """Wait until the judge is done with the child, end it, and say how it went."""
+    excess = ""
+    while not select.select([control.sock], [], [], LOOK_EVERY)[0]:
+        if enclosed and not excess:
+            excess = _excess(limits)
+            if excess:
+                os.kill(child, signal.SIGKILL)
+    data = control.sock.recv(1)
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(OSError):
+            kill(child, signal.SIGKILL)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _, status = os.waitpid(child, 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if data != DONE:  # the judge is gone
+        raise SystemExit(0)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime + time.process_time() - begun
+    control.send({"status": os.waitstatus_to_exitcode(status), "excess": excess, "cpu": cpu}, time.monotonic() + 10)
+    control.sock.settimeout(None)
+
+
+def _excess(limits: Limits) -> str:
+    """What the processes of the submission use too much of, taken together: their number or their memory; mostly nothing."""
+    own, page = os.getpid(), resource.getpagesize()
+    processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != own]
+    if len(processes) > 2 * limits.processes:
+        return "processes"
+    suspicious = 0
+    for process in processes:
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{process}/statm") as file:
+            _, resident, shared, *_ = file.read().split()
+            suspicious += (int(resident) - int(shared)) * page
+    if suspicious < limits.total_memory:
+        return ""
+    really = 0
+    for process in processes:  # dear, and exact: what forks share is counted once
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{process}/smaps_rollup") as file:
+            really += sum(int(line.split()[1]) << 10 for line in file if line.startswith("Pss:"))
+    return "memory" if really > limits.total_memory else ""
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
