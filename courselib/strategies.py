@@ -144,7 +144,7 @@ def activation_bytes(model: nn.Module, tokens: dict[str, Tensor]) -> int:
 
 
 def finetune(strategy: str, seed: int, *, split: str = "test", learning_rate: float | None = None) -> dict[str, Any]:
-    """One run: 32 labelled sentences, 8 steps of 8, and the accuracy on 48 sentences with words never trained on.
+    """One run: 32 labelled sentences, 8 steps of 6, and the accuracy on 40 sentences with words never trained on.
 
     Returns plain numbers: `accuracy`; `topic`, how often a sentence's nearest neighbour is about the same sort of thing, an
     ability the pretrained encoder has and nobody trains; `trained` parameters (at the end), `share` of all; `static` and
