@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,13 +219,34 @@ def test_a_warm_process_that_was_killed_is_started_again_and_nobody_loses_a_mark
         assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
 
 
+def test_a_fork_that_was_killed_from_outside_is_run_again():
+    """As by a system that has no memory left."""
+    with Grader(released(QUICKSTART), limits=SHORT) as grader:
+        first = grader._warm
+        threading.Timer(0.4, lambda: os.kill(youngest_below(first._process.process.pid), 9)).start()
+        graded = grader.grade(with_cells("import time; time.sleep(0.8)"), seed=1)
+        assert grader._warm is not first
+        assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+
+
+def youngest_below(process: int) -> int:
+    """The last of the chain of processes that begins with `process`."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.read_text().rsplit(")", 1)[1].split()[1])] = int(path.parent.name)
+    while process in parents:
+        process = parents[process]
+    return process
+
+
 def test_a_warm_process_that_dies_twice_counts_as_the_submission_s_doing(monkeypatch):
     with Grader(released(QUICKSTART), limits=SHORT) as grader:
         with monkeypatch.context() as patch:
             patch.setattr(warm.Warm, "_end_fork", lambda self: (_ for _ in ()).throw(warm.Lost("gone")))
             graded = grader.grade(with_cells(), seed=1)
         assert earned(graded) == {FORWARD: ("crashed", 0.0)}
-        assert graded.needs_human and "died of it, twice" in graded.notes[-1]
+        assert graded.needs_human and "was killed when it ran this one, twice" in graded.notes[-1]
         assert earned(grader.grade(with_cells(), seed=1)) == {FORWARD: ("pass", 4.0)}
 
 

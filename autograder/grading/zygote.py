@@ -170,16 +170,18 @@ def _watch(control: Channel, child: int, enclosed: bool, limits: Limits, begun: 
             if excess:
                 os.kill(child, signal.SIGKILL)
     data = control.sock.recv(1)
+    dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    killed = dead is not None and not excess and (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(OSError):
             kill(child, signal.SIGKILL)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _, status = os.waitpid(child, 0)
+    os.waitpid(child, 0)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if data != DONE:  # the judge is gone
         raise SystemExit(0)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime + time.process_time() - begun
-    control.send({"status": os.waitstatus_to_exitcode(status), "excess": excess, "cpu": cpu}, time.monotonic() + 10)
+    control.send({"killed": killed, "excess": excess, "cpu": cpu}, time.monotonic() + 10)
     control.sock.settimeout(None)
 
 
