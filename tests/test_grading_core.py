@@ -145,6 +145,14 @@ def test_a_cell_that_raises_or_hangs_costs_itself_only(quickstart, source, said)
     assert len(graded.notes) == 1 and said in graded.notes[0]
 
 
+def test_threads_and_gradients_in_a_cell_do_not_hang_the_answer(quickstart):
+    busy = "y = torch.ones(500, 500, requires_grad=True)\n    (y @ y).sum().backward()\n    torch.linalg.svd(y.detach())"
+    cell_ = "import torch\ntorch.set_num_threads(4)\nif True:\n    " + busy
+    answer = RIGHT.replace("    return", f"    {busy}\n    return")
+    graded = quickstart.grade(with_cells(cell_, answer=answer), seed=1)
+    assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+
+
 def test_demonstrations_and_checks_do_not_run_and_setup_does(quickstart):
     submitted = answered(QUICKSTART, {FORWARD: RIGHT})
     for one in submitted["cells"]:

@@ -1,7 +1,7 @@
 """The warm process: it has done the imports, and forks once for each submission. It runs inside the sandbox.
 
-It never computes (a process that has computed on two threads hangs its forks), never runs a line of a student's, and holds
-nothing worth stealing. The judge talks to it over the control socket: one message says what to import; then, for each
+It computes nothing to speak of, and on one thread (a process that has computed on two hangs its forks), never runs a line of a
+student's, and holds nothing worth stealing. The judge talks to it over the control socket: one message says what to import; then, for each
 submission, a byte comes with a socket attached. The fork serves the submission on that socket, out of this process's sight:
 what comes over it may be forged, what comes over the control socket may not. When the judge says that it is done, or hangs
 up, the fork is killed, and with it everything that the submission started.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import importlib.abc
 import os
 import resource
@@ -57,9 +56,11 @@ def main(fd: int) -> None:
     own = os.pidfd_open(os.getpid()) if enclosed else -1
     sys.meta_path.insert(0, ClosedModules(setup["closed"]))
     failed = _import(setup["imports"])
+    from autograder.grading import runner
     from autograder.grading.shell import make_shell
 
     shell = make_shell()
+    runner.warm_up(shell)
     _one_thread()
     gc.collect()
     gc.freeze()  # what is here already is not looked at again, so it is not copied
@@ -98,7 +99,6 @@ def _import(statements: list[str]) -> list[str]:
         except Exception as error:
             failed.append(f"`{statement}` raised {type(error).__name__}: {error}"[:300])
     sys.modules["torch"].set_num_threads(1)
-    importlib.import_module("autograder.grading.runner")
     return failed
 
 
