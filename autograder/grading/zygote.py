@@ -1,10 +1,10 @@
 """The warm process: it has done the imports, and forks once for each submission. It runs inside the sandbox.
 
-It computes nothing to speak of, and on one thread (a process that has computed on two hangs its forks), never runs a line of a
-student's, and holds nothing worth stealing. The judge talks to it over the control socket: one message says what to import; then, for each
-submission, a byte comes with a socket attached. The fork serves the submission on that socket, out of this process's sight:
-what comes over it may be forged, what comes over the control socket may not. When the judge says that it is done, or hangs
-up, the fork is killed, and with it everything that the submission started.
+It computes next to nothing, and that on one thread (a process that has computed on two hangs its forks), never runs a line of a
+student's, and holds nothing worth stealing. The judge talks to it over the control socket: one message says what to import;
+then, for each submission, a byte comes with a socket attached. The fork serves the submission on that socket, out of this
+process's sight: what comes over it may be forged, what comes over the control socket may not. When the judge says that it is
+done, or hangs up, the fork is killed, and with it everything that the submission started.
 """
 
 from __future__ import annotations
