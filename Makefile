@@ -6,7 +6,7 @@ BIN := .venv/bin
 ONE_THREAD := env OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 COURSE_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 \
 	PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup lab test lint build bench browser lock clean
+.PHONY: help setup lab test lint build bench system lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -18,7 +18,7 @@ setup:  ## make or update .venv from the lock files
 lab: setup  ## open JupyterLab on your own copy of the notebooks (workbook/)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/course lab
 
-test: lint browser  ## lint, then run every test on two processes
+test: lint system  ## lint, then run every test on two processes
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup  ## check the style of the code
@@ -30,14 +30,16 @@ build: setup  ## build the notebooks from their sources
 bench: setup  ## compare our LoRA with peft's, side by side
 	@$(ONE_THREAD) $(BIN)/python benchmarks/lora.py
 
-browser:  ## install Chromium for the browser test where that can be done unasked (Debian, as root)
-	@command -v chromedriver >/dev/null 2>&1 && exit 0; \
+system:  ## install what some tests need of the machine where that can be done unasked (Debian, as root)
+	@command -v chromedriver >/dev/null 2>&1 && command -v bwrap >/dev/null 2>&1 \
+		&& ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 && exit 0; \
 	if [ "$$(id -u)" = 0 ]; then root=env; else root="sudo -n env"; fi; \
 	if grep -q '^ID=debian$$' /etc/os-release 2>/dev/null && $$root true 2>/dev/null \
 		&& $$root apt-get update -qq \
 		&& $$root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			chromium chromium-driver fonts-dejavu-core; then exit 0; fi; \
-	echo "No chromedriver here, and no way to install it unasked: the browser test will be skipped (in CI: will fail)."
+			chromium chromium-driver fonts-dejavu-core bubblewrap postgresql iproute2; then exit 0; fi; \
+	echo "Chromium, bubblewrap or PostgreSQL is missing here, and there is no way to install it unasked: the tests that need"; \
+	echo "it will be skipped (in CI: will fail)."
 
 lock:  ## resolve the dependencies again (needs uv); see install/lock.py
 	@command -v uv >/dev/null 2>&1 || { echo "No uv here: pip install uv, then try again."; exit 1; }

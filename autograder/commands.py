@@ -152,6 +152,12 @@ def doctor() -> None:
     raise typer.Exit(1 if any(finding.verdict == "missing" for finding in findings) else 0)
 
 
+if (ROOT / "autograder" / "grading").is_dir():  # not in a student's copy
+    from autograder.grading import commands as grading
+
+    grading.add_to(app)
+
+
 # --- what the commands share -----------------------------------------------------------------------------------------
 
 

@@ -84,6 +84,11 @@ def softened(logits: Tensor, temperature: float) -> Tensor:
     return (logits / temperature).softmax(-1)
 
 
+def entropy(probabilities: Tensor) -> Tensor:
+    """-sum p log p over the last dimension, in nats: 0 for a sure answer, log(classes) for no preference at all."""
+    return -torch.xlogy(probabilities, probabilities).sum(-1)
+
+
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
     """T^2 * KL(softmax(teacher / T) || softmax(student / T)), the mean over the rows of logits (n, classes).
 
@@ -99,6 +104,14 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 2.0
     target = softened(teacher.detach(), temperature)  # (n, classes)
     log_student = (student / temperature).log_softmax(-1)
     return temperature**2 * F.kl_div(log_student, target, reduction="none").sum(-1).mean()
+
+
+def distillation_gradient(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
+    """The gradient of `distillation_loss` with respect to the student's logits (n, classes), by hand: T/n (q - p).
+
+    One of the two T of T^2 is used up by the chain rule, for the loss sees student/T; 1/n is the mean over the rows.
+    """
+    return temperature / len(student) * (softened(student, temperature) - softened(teacher, temperature))
 
 
 class Adapter(nn.Module):
@@ -181,6 +194,17 @@ def backward_transfer(R: Matrix) -> float:
     return sum(R[last][j] - R[j][j] for j in range(last)) / last
 
 
+def losses_and_gains(R: Matrix) -> tuple[float, float]:
+    """BWT taken apart: what tasks have lost since they were learned, and what they have gained; BWT is gains - losses.
+
+    Both are means over all tasks but the last, and neither is negative. A BWT of 0 may be no loss, or a loss on one task
+    and a gain on another that was learned badly. Needs two tasks.
+    """
+    last = len(_square(R, least=2)) - 1
+    changes = [R[last][j] - R[j][j] for j in range(last)]
+    return sum(max(0.0, -c) for c in changes) / last, sum(max(0.0, c) for c in changes) / last
+
+
 def forward_transfer(R: Matrix, start: Sequence[float]) -> float:
     """FWT: how much better than `start` a task is answered just before it is learned, R[j-1][j] - start[j].
 
@@ -191,6 +215,14 @@ def forward_transfer(R: Matrix, start: Sequence[float]) -> float:
     if len(start) != tasks:
         raise ValueError(f"R has {tasks} tasks but start has {len(start)} accuracies; each task needs one.")
     return sum(R[j - 1][j] - start[j] for j in range(1, tasks)) / (tasks - 1)
+
+
+def target_and_general(R: Matrix) -> list[tuple[float, float | None]]:
+    """The check after each stage: (accuracy on the task just learned, mean accuracy on all that came before it).
+
+    Before the first task there was nothing, so its second number is None.
+    """
+    return [(row[i], sum(row[:i]) / i if i else None) for i, row in enumerate(_square(R))]
 
 
 def _square(R: Matrix, least: int = 1) -> Matrix:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from courselib.data import worlds
 from courselib.data.windows import Windows, token_stream
 from courselib.models.causal import log_likelihood, next_token_loss
 from courselib.models.encoder import Pretrained
-from courselib.training import fit
+from courselib.training import Step, fit
 
 BATCH, WINDOW, WARMUP = 8, 64, 10
 
@@ -30,7 +33,10 @@ def perplexity(nats: float) -> float:
 
 
 def forgetting_percent(before: float, after: float) -> float:
-    """How much worse the old domain got, in percent of where it was; both are perplexities, lower is better."""
+    """How much worse the old domain got, in percent of where it was. Both are perplexities, or both losses: say which.
+
+    The two percentages differ: from 0.5 to 1.0 nats the loss doubles (100 %), the perplexity grows by exp(0.5) - 1 (65 %).
+    """
     return 100 * (after - before) / before
 
 
@@ -45,24 +51,91 @@ def nats_per_word(pretrained: Pretrained, name: str, texts: int = 60, seed: int 
     return -sum(log_likelihood(pretrained.model, pretrained.tokenizer, documents)) / words
 
 
+@torch.no_grad()
+def nats_per_character(pretrained: Pretrained, texts: Sequence[str], window: int = 256, limit: int = 40) -> tuple[float, float]:
+    """A model's loss on real text: (nats a token, nats a character), over at most `limit` windows, each read from its start.
+
+    Two corpora are cut into tokens of different length, so per token they cannot be compared; per character they can.
+    """
+    stream = token_stream(pretrained.tokenizer, texts)
+    starts = range(0, len(stream) - window + 1, window)[:limit]
+    if not len(starts):
+        raise ValueError(f"The texts have {len(stream)} tokens, and one window takes {window}: give more text.")
+    nats = tokens = characters = 0.0
+    for start in starts:
+        ids = stream[start : start + window].to(pretrained.model.device)
+        nats += next_token_loss(pretrained.model, ids[None]).item() * (window - 1)
+        tokens += window - 1
+        characters += len(pretrained.tokenizer.decode(ids[1:], skip_special_tokens=True))
+    return nats / tokens, nats / characters
+
+
 def continue_pretraining(
     pretrained: Pretrained, domain: str, *, alpha: float = 1.0, general: str = "general", documents: int = 500, steps: int = 120,
-    lr: float = 2e-3, seed: int = 0,
+    lr: float = 2e-3, window: int = WINDOW, seed: int = 0, prepare: Callable[[nn.Module], Any] | None = None,
+    penalty: Callable[[nn.Module], Tensor] | None = None, callbacks: Iterable[Callable[[Step], Any]] = (),
 ) -> Pretrained:
     """A copy of the model, trained on for `steps` steps; a share `alpha` of every batch comes from `domain`.
 
-    `alpha` is rounded to eighths, since a batch has eight windows. Raises ValueError unless at least one window of the batch is
-    from the domain.
+    `alpha` is rounded to eighths, since a batch has eight windows. `prepare(model)` is called on the copy first: to freeze
+    some of it, or to add adapters. `penalty(model)` is added to every step's loss. Callbacks are those of `training.fit`.
+    Raises ValueError unless at least one window of the batch is from the domain.
     """
     new = round(alpha * BATCH)
     if not 0 < new <= BATCH:
         raise ValueError(f"alpha is the share of the new domain, above 0 and at most 1, but {alpha} came; 0.5 mixes evenly.")
     model, tokenizer = copy.deepcopy(pretrained.model), pretrained.tokenizer
-    streams = [token_stream(tokenizer, worlds.world(name).texts(documents, "train", seed)) for name in (domain, general)]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+    if prepare is not None:
+        prepare(model)
+    shares = {domain: new, general: BATCH - new} if new < BATCH else {domain: new}
+    streams = [token_stream(tokenizer, worlds.world(name).texts(documents, "train", seed)) for name in shares]
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / WARMUP) * (1 - 0.9 * step / steps)
     )
-    batches = Windows(streams, [new, BATCH - new], WINDOW, seed)
-    fit(model, batches, next_token_loss, optimizer, steps=steps, scheduler=schedule, max_grad_norm=1.0, progress=False)
+
+    def loss(model: nn.Module, batch: Tensor) -> Tensor:
+        value = next_token_loss(model, batch)
+        return value if penalty is None else value + penalty(model)
+
+    batches = Windows(streams, list(shares.values()), window, seed)
+    fit(model, batches, loss, optimizer, steps=steps, scheduler=schedule, max_grad_norm=1.0, callbacks=callbacks, progress=False)
     return Pretrained(model, tokenizer)
+
+
+def mixed_loss(domain: float, general: float, alpha: float) -> float:
+    """alpha L_domain + (1 - alpha) L_general: what a batch with a share `alpha` of domain windows has as its loss on average."""
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is a share, from 0 to 1, but {alpha} came.")
+    return alpha * domain + (1 - alpha) * general
+
+
+def penalised(domain: Sequence[float], general: Sequence[float], general_before: float, penalty: float) -> list[float]:
+    """For each alpha: domain loss + penalty * forgetting, where forgetting is max(0, general loss - the loss before)."""
+    return [d + penalty * max(0.0, g - general_before) for d, g in zip(domain, general, strict=True)]
+
+
+def choose_alpha(
+    alphas: Sequence[float], domain: Sequence[float], general: Sequence[float], general_before: float, penalty: float
+) -> float:
+    """The alpha with the least `penalised` validation loss: the outer problem, over models that were trained one for each alpha.
+
+    Raises ValueError when the lists differ in length or are empty, or the penalty is negative.
+    """
+    if not len(alphas) == len(domain) == len(general) or not len(alphas):
+        raise ValueError(f"Each alpha needs a domain and a general loss; came {len(alphas)}, {len(domain)}, {len(general)}.")
+    if penalty < 0:
+        raise ValueError(f"The penalty is {penalty}; a negative one would reward forgetting.")
+    scores = penalised(domain, general, general_before, penalty)
+    return alphas[scores.index(min(scores))]
+
+
+def data_mix(samples: int, general_share: float) -> tuple[int, int]:
+    """How many of `samples` training samples come from the domain and how many are general: (domain, general), in this order.
+
+    The general ones are rounded to the nearest whole number and the domain gets the rest, so the two always add up.
+    """
+    if not 0 <= general_share <= 1:
+        raise ValueError(f"general_share is a share, from 0 to 1, but {general_share} came: 0.1 means a tenth.")
+    general = round(samples * general_share)
+    return samples - general, general

@@ -17,11 +17,11 @@ learning"):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jacrev, vmap
+from torch.func import functional_call, grad, jacrev, jvp, vmap
 from torch.nn import functional as F
 
 Weights = Mapping[str, Tensor]  # by the name `model.named_parameters()` gives them
@@ -123,6 +123,40 @@ def batch_mean_square(model: nn.Module, x: Tensor, y: Tensor, batch: int) -> dic
 def trace(fisher: Weights) -> float:
     """The sum of all importances: one number to compare two estimates by."""
     return sum(f.sum().item() for f in fisher.values())
+
+
+def quadratic_form(model: nn.Module, x: Tensor, direction: Weights) -> float:
+    """d^T F d with the *whole* Fisher matrix F at the model's weights, for one direction d, without building F.
+
+    It is the mean over x and y ~ model(x) of the squared slope of log p(y|x) along d: one forward-mode pass. What
+    it has above sum_i F_i d_i^2 is what the diagonal leaves out: that weights act together.
+    """
+    weights = _trainable(model, x)
+    if direction.keys() != weights.keys():
+        raise ValueError(f"The direction names {sorted(direction)}, but the model trains {sorted(weights)}; they have to agree.")
+
+    def log_p(weights: Weights) -> Tensor:
+        return functional_call(model, dict(weights), (x,)).log_softmax(-1)  # (n, classes)
+
+    was_training = model.training
+    model.eval()
+    try:
+        value, slope = jvp(log_p, (weights,), (dict(direction),))
+    finally:
+        model.train(was_training)
+    return (value.exp() * slope**2).sum(-1).mean().item()
+
+
+def fisher_memory(parameters: int, blocks: Sequence[int] = ()) -> dict[str, int]:
+    """Bytes, 4 a number, to store the Fisher information of a model in three ways.
+
+    `diagonal` is one number a parameter. `full` is every pair of parameters. `blocks`, the sizes of groups of
+    parameters (a layer each, say), keep only the pairs within a group; parameters in no group keep their diagonal.
+    """
+    if parameters < 1 or min(blocks, default=1) < 1 or sum(blocks) > parameters:
+        raise ValueError(f"{parameters} parameters cannot be split into blocks of {list(blocks)}; all are positive, and fit.")
+    paired = sum(size**2 for size in blocks) + parameters - sum(blocks)
+    return {"diagonal": 4 * parameters, "blocks": 4 * paired, "full": 4 * parameters**2}
 
 
 def add(first: Weights, second: Weights) -> dict[str, Tensor]:

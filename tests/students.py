@@ -10,8 +10,12 @@
 
 from __future__ import annotations
 
+import base64
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import cloudpickle
 import nbformat
 from nbformat import NotebookNode
 
@@ -60,17 +64,16 @@ def misconceptions(assignment: str) -> dict[str, Misconception]:
     return chosen
 
 
-def declared(student: str, assignment: str) -> dict[str, float | None]:
-    """The mark that each check has to get; None where there is nothing left that could be marked."""
+def declared(student: str, assignment: str) -> dict[str, float]:
+    """The mark that each check has to get. What they did to the checks costs nobody anything, and helps nobody."""
     if student == "right":
         return {mark_cell(e): e.points for e in checked(assignment)}
-    if student in ("wrong", "retagged"):
+    if student in ("wrong", "retagged", "shadowed"):
         return {mark_cell(e): misconceptions(assignment)[e.id].earns for e in checked(assignment)}
-    if student in ("untouched", "shadowed"):
+    if student == "untouched":
         return {mark_cell(e): 0.0 for e in checked(assignment)}
     deleted, emptied, unchecked, *others = checked(assignment)
-    marks = {mark_cell(e): e.points for e in others}
-    return marks | {mark_cell(deleted): 0.0, mark_cell(emptied): 0.0, mark_cell(unchecked): None}
+    return {mark_cell(e): e.points for e in (unchecked, *others)} | {mark_cell(deleted): 0.0, mark_cell(emptied): 0.0}
 
 
 def hand_in(folder: Path, student: str, assignment: str) -> None:
@@ -94,11 +97,18 @@ def answer_wrongly(notebook: NotebookNode, assignment: str) -> None:
     for exercise in written(assignment):
         cell_of(notebook, answer_cell(exercise)).source = "Because everybody does."
     for exercise in checked(assignment):
-        name = misconceptions(assignment)[exercise.id].name
-        cell_of(notebook, answer_cell(exercise)).source = (
-            "from autograder.exercises import exercises\n\n"
-            f"{exercise.name} = next(m for m in exercises[{exercise.id!r}].misconceptions if m.name == {name!r}).wrong"
-        )
+        cell_of(notebook, answer_cell(exercise)).source = as_source(exercise.name, misconceptions(assignment)[exercise.id].wrong)
+
+
+def as_source(name: str, function: Callable) -> str:
+    """Code that defines `function` under `name` and needs nothing of ours, for where it runs there are no exercises.
+
+    Not every mistake is a function whose text could be copied; so it is pickled by value, with all that it uses.
+    """
+    for module in [m for n, m in sys.modules.items() if n.startswith(("autograder.exercises", "solutions"))]:
+        cloudpickle.register_pickle_by_value(module)
+    text = base64.b64encode(cloudpickle.dumps(function)).decode()
+    return f"import base64, pickle\n\n{name} = pickle.loads(base64.b64decode({text!r}))"
 
 
 def be_careless(notebook: NotebookNode, assignment: str) -> None:

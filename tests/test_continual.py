@@ -11,11 +11,15 @@ from courselib.continual import (
     TaskNetwork,
     average_accuracy,
     backward_transfer,
+    distillation_gradient,
     distillation_loss,
+    entropy,
     forward_transfer,
+    losses_and_gains,
     replay_counts,
     replay_loss,
     softened,
+    target_and_general,
 )
 
 
@@ -82,6 +86,23 @@ def test_gradients_vanish_with_temperature_but_for_t_squared():
     assert norms[16] / norms[8] == pytest.approx(1, abs=0.1)  # it settles: (z_student - z_teacher) / classes, centred
 
 
+@pytest.mark.parametrize("T", [0.5, 1, 3, 16])
+def test_the_gradient_by_hand_is_autograds_and_each_row_sums_to_zero(T):
+    torch.manual_seed(1)
+    teacher, student = 3 * torch.randn(7, 5, dtype=torch.float64), (3 * torch.randn(7, 5, dtype=torch.float64)).requires_grad_()
+    distillation_loss(student, teacher, T).backward()
+    by_hand = distillation_gradient(student.detach(), teacher, T)
+    assert torch.allclose(student.grad, by_hand, atol=1e-12)
+    assert torch.allclose(by_hand.sum(1), torch.zeros(7, dtype=torch.float64), atol=1e-12)
+
+
+def test_entropy_by_hand_and_that_it_grows_with_temperature():
+    assert entropy(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).tolist() == pytest.approx([0.0, 0.6931472])
+    logits = torch.tensor([2.0, 1.0, 0.0, -3.0], dtype=torch.float64)
+    found = [entropy(softened(logits, T)).item() for T in (0.1, 0.5, 1, 2, 4, 100)]
+    assert found == sorted(found) and found[0] < 0.01 and found[-1] == pytest.approx(torch.tensor(4.0).log().item(), abs=1e-3)
+
+
 def network(bottleneck=3):
     torch.manual_seed(0)
     blocks = [nn.Sequential(nn.Linear(6, 8), nn.ReLU()), nn.Sequential(nn.Linear(8, 7), nn.ReLU())]
@@ -135,6 +156,19 @@ def test_scores_of_a_matrix_by_hand():
     assert average_accuracy(R) == pytest.approx((0.5 + 0.7 + 1.0) / 3)
     assert backward_transfer(R) == pytest.approx(((0.5 - 0.9) + (0.7 - 0.8)) / 2)
     assert forward_transfer(R, [0.1, 0.25, 0.15]) == pytest.approx(((0.3 - 0.25) + (0.4 - 0.15)) / 2)
+
+
+def test_losses_and_gains_are_the_two_sides_of_bwt():
+    assert losses_and_gains(R) == pytest.approx((0.25, 0))
+    mixed = [[0.9, 0.3, 0.2], [0.9, 0.5, 0.4], [0.6, 0.8, 1.0]]  # one loses 0.3, the other gains 0.3
+    assert backward_transfer(mixed) == pytest.approx(0)
+    assert losses_and_gains(mixed) == pytest.approx((0.15, 0.15))
+
+
+def test_the_check_after_each_stage():
+    stages = target_and_general(R)
+    assert [target for target, _ in stages] == [0.9, 0.8, 1.0]
+    assert stages[0][1] is None and [general for _, general in stages[1:]] == pytest.approx([0.6, (0.5 + 0.7) / 2])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from courselib.forgetting import (
     distance,
     empirical_fisher,
     ewc_penalty,
+    fisher_memory,
     l2sp_penalty,
+    quadratic_form,
     trace,
     true_fisher,
 )
@@ -140,3 +142,35 @@ def test_what_cannot_be_held_is_refused_with_a_sentence(problem):
         empirical_fisher(model, x, y[:60])
     with pytest.raises(ValueError, match="at least 1 example"):
         batch_mean_square(model, x, y, 0)
+
+
+def test_quadratic_form_is_that_of_the_whole_matrix():
+    torch.manual_seed(2)
+    model, x = nn.Sequential(nn.Linear(D, 3), nn.Tanh(), nn.Dropout(0.5), nn.Linear(3, CLASSES)), torch.randn(9, D)
+    names = [name for name, _ in model.named_parameters()]
+    direction = {name: torch.randn_like(p) for name, p in model.named_parameters()}
+    model.eval()
+    whole, d = 0.0, torch.cat([direction[name].flatten() for name in names])
+    for x_i in x:
+        for label in range(CLASSES):
+            log_p = model(x_i[None]).log_softmax(-1)[0, label]
+            g = torch.cat([part.flatten() for part in torch.autograd.grad(log_p, list(model.parameters()))])
+            whole = whole + log_p.exp().item() * torch.outer(g, g) / len(x)
+    model.train()
+    assert quadratic_form(model, x, direction) == pytest.approx((d @ whole @ d).item(), rel=1e-4)
+    assert model.training
+    one = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    one["0.bias"][1] = 1.0  # along an axis the diagonal says it all
+    assert quadratic_form(model, x, one) == pytest.approx(true_fisher(model, x)["0.bias"][1].item(), rel=1e-4)
+    with pytest.raises(ValueError, match="they have to agree"):
+        quadratic_form(model, x, {"0.bias": torch.zeros(3)})
+
+
+def test_memory_of_the_fisher_information():
+    assert fisher_memory(3) == {"diagonal": 12, "blocks": 12, "full": 36}
+    assert fisher_memory(10, blocks=(4, 3))["blocks"] == 4 * (16 + 9 + 3)
+    assert fisher_memory(10, blocks=(10,))["blocks"] == fisher_memory(10)["full"]
+    bert = fisher_memory(109_482_240)
+    assert round(bert["diagonal"] / 1e6) == 438 and round(bert["full"] / 1e15, 1) == 47.9
+    with pytest.raises(ValueError, match="cannot be split"):
+        fisher_memory(5, blocks=(3, 3))

@@ -50,7 +50,7 @@ class _Exercises(ModuleType, Mapping):
         topics = {info.name for info in pkgutil.iter_modules(self.__path__)}
         found = _of(topic) if topic in topics else {}
         if exercise_id not in found:
-            known = ", ".join(found or self)
+            known = ", ".join(found) or ", ".join(f"{topic}.…" for topic in sorted(topics))
             raise KeyError(f"there is no exercise {exercise_id!r}; known: {known}")
         return found[exercise_id]
 

@@ -220,3 +220,15 @@ def refused(reason: str) -> str:
         "namespaces (sysctl user.max_user_namespaces; in a container, start it with --privileged), or say --unsandboxed if you "
         "trust everybody who handed in."
     )
+
+
+def require() -> None:
+    """Raise `SandboxUnavailable` with a sentence if this machine cannot enclose a submission; takes a few milliseconds."""
+    if shutil.which("bwrap") is None:
+        raise SandboxUnavailable(WITHOUT_BWRAP)
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "autograder").mkdir()
+        command = bwrap(Path(place), [], Limits(), ["true"])
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise SandboxUnavailable(refused(done.stderr))

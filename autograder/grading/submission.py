@@ -216,3 +216,8 @@ def _odd(seen: dict[str, int], lost: list[Cell], released: Released, out: Plan) 
             out.note(f"the check of {exercise_id} was deleted; it was marked all the same")
         if name not in seen:
             out.note(f"the answer cell of {exercise_id} was deleted", human=True)
+
+
+def cells_of(data: bytes) -> list[Cell]:
+    """The cells of a submission, as they were handed in. Raises `UnreadableSubmission` with a sentence."""
+    return _cells(data)[0]

@@ -132,7 +132,7 @@ def sentences(n: int, split: str, seed: int = 0) -> tuple[list[str], list[int]]:
     """
     _known(split)
     rng = random.Random(f"sentiment {split} {seed}")
-    pools = {label: _by_frame(split, label) for label in ("positive", "negative")}
+    pools = {label: by_frame(split, label) for label in ("positive", "negative")}
     most = 2 * min(sum(map(len, frames)) for frames in pools.values())
     if not 1 <= n <= most:
         raise ValueError(f"The grammar can make 1 to {most} different sentences for {split!r}; {n} were asked for.")
@@ -155,7 +155,7 @@ def vocabulary(split: str) -> dict[str, set[str]]:
     return words | {"frames": set(FRAMES[split])}
 
 
-def _by_frame(split: str, label: str) -> list[list[str]]:
+def by_frame(split: str, label: str) -> list[list[str]]:
     """Every sentence of a class: one list for each frame of the split."""
     words = WORDS[split, label]
     return [

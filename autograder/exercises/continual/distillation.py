@@ -1,0 +1,175 @@
+"""Exercises of chapter 05 on distillation: the loss, and its gradient by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+import solutions.continual as answers
+from autograder.draws import normal
+from autograder.exercise import Case, Exercise, Misconception, Part
+
+CLOSED = ("courselib.continual",)
+
+
+def _case(rng: np.random.Generator, n: int, classes: int, temperature: float, group: str) -> Case:
+    inputs = {"student_logits": normal(rng, n, classes, scale=2), "teacher_logits": normal(rng, n, classes, scale=2)}
+    return Case(f"{n} rows of {classes} classes, T = {temperature:g}", inputs | {"temperature": temperature}, group)
+
+
+def distillation_cases(rng: np.random.Generator) -> list[Case]:
+    return [_case(rng, 3, 4, 1.0, "plain"), _case(rng, 4, 6, 3.0, "softened"), _case(rng, 2, 5, 1.5, "softened")]
+
+
+def loss_cases(rng: np.random.Generator) -> list[Case]:
+    large = _case(rng, 3, 4, 2.0, "large")
+    large.inputs["teacher_logits"][:, 0] -= 300  # exp of it is 0 in float32, and log of that is not finite
+    large.inputs["student_logits"][:, 1] += 30
+    return [*distillation_cases(rng), Case(large.label + ", a class the teacher rules out", large.inputs, "large")]
+
+
+# --- distillation_loss ------------------------------------------------------------------------------------------------
+
+
+def _loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float, *, power: float = 2, reverse: bool = False,
+          reduce: str = "rows", what: str = "divergence", student_T: Any = lambda T: T, teacher_T: Any = lambda T: T) -> float:
+    """The loss with one thing wrong, chosen by a keyword."""
+    log_p = (teacher_logits / teacher_T(temperature)).log_softmax(-1)
+    log_q = (student_logits / student_T(temperature)).log_softmax(-1)
+    if reverse:
+        log_p, log_q = log_q, log_p
+    if what == "log of softmax":
+        p, q = log_p.exp(), log_q.exp()
+        terms = p * (p / q).log()
+    elif what == "log target":
+        terms = F.kl_div(log_q, log_p, reduction="none")
+    else:
+        terms = log_p.exp() * ((log_p if what == "divergence" else 0) - log_q)
+    value = {"rows": terms.sum(-1).mean(), "all": terms.mean(), "sum": terms.sum()}[reduce]
+    return (temperature**power * value).item()
+
+
+def _wrong_loss(**how: Any) -> Any:
+    return lambda student_logits, teacher_logits, temperature: _loss(student_logits, teacher_logits, temperature, **how)
+
+
+distillation_loss = Exercise(
+    id="continual.distillation_loss",
+    answer=answers.continual_distillation_loss,
+    cases=loss_cases,
+    parts=[Part("T = 1", 1, on="plain"), Part("T above 1", 2, on="softened"), Part("large logits", 1, on="large")],
+    misconceptions=[
+        Misconception(
+            "no_t_squared", _wrong_loss(power=0), earns=1,
+            says="The factor T² is missing. Without it the gradient shrinks as 1/T², and a high temperature teaches next to "
+            "nothing.",
+        ),
+        Misconception(
+            "t_once", _wrong_loss(power=1), earns=1,
+            says="You multiplied by T where T² is needed: one T for the division of the logits, one because softened answers "
+            "differ less.",
+        ),
+        Misconception(
+            "reversed", _wrong_loss(reverse=True),
+            "This is KL(student ‖ teacher): the arguments are the other way round. The teacher's probabilities weigh the terms, "
+            "and in F.kl_div the student's log-probabilities come first.",
+        ),
+        Misconception(
+            "mean_over_everything", _wrong_loss(reduce="all"),
+            "You took the mean over rows and classes. The divergence of a row is a sum over its classes; only rows are averaged. "
+            "(F.kl_div's default, reduction='mean', is this mistake; 'batchmean' is right.)",
+        ),
+        Misconception(
+            "sum_over_rows", _wrong_loss(reduce="sum"),
+            "You summed over the rows of the batch. Take their mean, or the loss grows with the batch.",
+        ),
+        Misconception(
+            "cross_entropy", _wrong_loss(what="cross-entropy"),
+            "This is the cross-entropy. Its gradient is the same, but the teacher's entropy is missing, so it is not 0 when "
+            "the student agrees.",
+        ),
+        Misconception(
+            "teacher_not_softened", _wrong_loss(teacher_T=lambda T: 1.0), earns=1,
+            says="Only the student is softened. Divide the teacher's logits by T too, or an exact copy of the teacher "
+            "would be told that it is wrong.",
+        ),
+        Misconception(
+            "student_not_softened", _wrong_loss(student_T=lambda T: 1.0), earns=1,
+            says="Only the teacher is softened. Divide the student's logits by the same T; at use, both go back to T = 1.",
+        ),
+        Misconception(
+            "log_target", _wrong_loss(what="log target"),
+            "F.kl_div got log-probabilities as its target and took them for probabilities. Pass probabilities, or say "
+            "log_target=True.",
+        ),
+        Misconception(
+            "log_of_softmax", _wrong_loss(what="log of softmax"), earns=3,
+            says="A class that the teacher rules out gives 0 · log 0, which is nan. Use log_softmax, and subtract the "
+            "logarithms.",
+        ),
+    ],
+    closes=CLOSED,
+)
+
+# --- distillation_gradient --------------------------------------------------------------------------------------------
+
+
+def _gradient(student_logits: Tensor, teacher_logits: Tensor, temperature: float, *, power: float = 1, sign: float = 1,
+              soften: bool = True, over: str = "rows", by: str = "logits") -> Tensor:
+    """The gradient with one thing wrong, chosen by a keyword."""
+    T = temperature if soften else 1.0
+    p, q = (teacher_logits / T).softmax(-1), (student_logits / T).softmax(-1)
+    count = {"rows": len(p), "nothing": 1, "everything": p.numel()}[over]
+    return sign * temperature**power * ((q - p) if by == "logits" else -p / q) / count
+
+
+def _wrong_gradient(**how: Any) -> Any:
+    return lambda student_logits, teacher_logits, temperature: _gradient(student_logits, teacher_logits, temperature, **how)
+
+
+distillation_gradient = Exercise(
+    id="continual.distillation_gradient",
+    answer=answers.continual_distillation_gradient,
+    cases=distillation_cases,
+    parts=[Part("shape", 1, shape_only=True), Part("T = 1", 1, on="plain"), Part("T above 1", 2, on="softened")],
+    misconceptions=[
+        Misconception(
+            "chain_rule_forgotten", _wrong_gradient(power=2), earns=2,
+            says="Your factor is T². The loss has it, but the softmax sees logits/T, so the chain rule takes one T away.",
+        ),
+        Misconception(
+            "no_t_squared", _wrong_gradient(power=-1), earns=2,
+            says="Your factor is 1/T: this is the gradient of the divergence without T². Multiply by T².",
+        ),
+        Misconception(
+            "no_temperature_factor", _wrong_gradient(power=0), earns=2,
+            says="The factor T is missing: T² from the loss, times 1/T from the chain rule.",
+        ),
+        Misconception(
+            "not_averaged", _wrong_gradient(over="nothing"), earns=1,
+            says="The loss is a mean over the n rows, so each row's gradient carries 1/n.",
+        ),
+        Misconception(
+            "over_everything", _wrong_gradient(over="everything"), earns=1,
+            says="You divided by rows times classes. The sum over classes is no mean; divide by the number of rows.",
+        ),
+        Misconception(
+            "sign", _wrong_gradient(sign=-1), earns=1,
+            says="The sign is turned round. Where the student gives too much (q > p), going uphill in the loss means giving "
+            "more.",
+        ),
+        Misconception(
+            "not_softened", _wrong_gradient(soften=False), earns=2,
+            says="p and q are the probabilities at temperature T: divide both logits by T before the softmax.",
+        ),
+        Misconception(
+            "by_probabilities", _wrong_gradient(by="probabilities"), earns=1,
+            says="−p/q comes from differentiating with respect to the student's probabilities. Go on through the softmax to its "
+            "logits.",
+        ),
+    ],
+    closes=CLOSED,
+)

@@ -1,0 +1,283 @@
+"""Exercises of chapter 02 on what goes into training: the split, the batch, mixed examples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import solutions.transfer_pipeline as answers
+from autograder.draws import integer, normal
+from autograder.exercise import Case, Exercise, Misconception, Part
+
+CLOSED = ("courselib.pipeline",)
+
+# --- group_split ------------------------------------------------------------------------------------------------------
+
+
+def _groups(rng: np.random.Generator, sizes: list[int]) -> list[str]:
+    names = [f"template {chr(65 + i)}" for i in range(len(sizes))]
+    rows = [name for name, size in zip(names, sizes, strict=True) for _ in range(size)]
+    return [rows[i] for i in rng.permutation(len(rows))]
+
+
+def group_split_cases(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for label, sizes, share, group in [
+        ("groups of unequal size", [9, 1, 2, 7, 1, 3, 5, 2], 0.4, "main"),
+        ("other groups", [integer(rng, 6, 9), 2, 1, integer(rng, 4, 6), 3, 1, 2], 0.3, "main"),
+        ("the share is met exactly", [4, 4, 4, 4, 4], 0.4, "exactly"),
+    ]:
+        order = [f"template {chr(65 + i)}" for i in range(len(sizes))]
+        if group == "exactly":
+            order = order[::-1]
+        else:  # the largest group is met second, after a small one, so that rows and groups are told apart
+            order = [order[2], order[0], *order[:0:-1]]
+            order = list(dict.fromkeys(order))
+        cases.append(Case(label, {"groups": _groups(rng, sizes), "order": order, "share": share}, group))
+    return cases
+
+
+def _split(groups: list[str], order: list[str], enough) -> list[int]:
+    test: list[str] = []
+    for group in order:
+        if enough(test, group):
+            break
+        test.append(group)
+    return [int(g in test) for g in groups]
+
+
+def rows_not_groups(groups: list[str], order: list[str], share: float) -> list[int]:
+    count = math.ceil(share * len(groups))
+    return [int(i < count) for i in range(len(groups))]
+
+
+def rows_in_order_of_groups(groups: list[str], order: list[str], share: float) -> list[int]:
+    ranked = sorted(range(len(groups)), key=lambda i: order.index(groups[i]))
+    chosen = set(ranked[: math.ceil(share * len(groups))])
+    return [int(i in chosen) for i in range(len(groups))]
+
+
+def share_of_groups(groups: list[str], order: list[str], share: float) -> list[int]:
+    return _split(groups, order, lambda test, _: len(test) >= share * len(order))
+
+
+def never_beyond(groups: list[str], order: list[str], share: float) -> list[int]:
+    return _split(groups, order, lambda test, g: sum(x in test or x == g for x in groups) > share * len(groups))
+
+
+def skips_what_is_too_large(groups: list[str], order: list[str], share: float) -> list[int]:
+    test: list[str] = []
+    for group in order:
+        if sum(x in test or x == group for x in groups) <= share * len(groups):
+            test.append(group)
+    return [int(g in test) for g in groups]
+
+
+group_split = Exercise(
+    id="transfer.group_split",
+    answer=answers.transfer_group_split,
+    cases=group_split_cases,
+    parts=[Part("groups of unequal size", 2, on="main"), Part("the share is met exactly", 1, on="exactly")],
+    misconceptions=[
+        Misconception(
+            "rows_not_groups", rows_not_groups,
+            "You split the rows. Then rows of one group stand on both sides, and the test measures what training has seen. "
+            "Decide for each group, and give its decision to all its rows.",
+        ),
+        Misconception(
+            "rows_in_order_of_groups", rows_in_order_of_groups, earns=1,
+            says="The last group that you put into the test is cut in two: some of its rows are in training. A group goes to "
+            "one side whole, even if the test becomes larger than asked.",
+        ),
+        Misconception(
+            "share_of_groups", share_of_groups, earns=1,
+            says="You took a share of the groups. Groups differ in size; what has to reach the share is the number of rows.",
+        ),
+        Misconception(
+            "never_beyond", never_beyond, earns=1,
+            says="You stopped before the group that would lead beyond the share. The test is to have at least that share, so "
+            "this group still goes in.",
+        ),
+        Misconception(
+            "skips", skips_what_is_too_large, earns=1,
+            says="You passed over groups that do not fit and took later, smaller ones. Then large groups never get into a "
+            "test set, and it is no fair sample. Take the groups as they come, and stop.",
+        ),
+        Misconception(
+            "inverted", lambda groups, order, share: [1 - x for x in answers.transfer_group_split(groups, order, share)],
+            "Your ones and zeros are exchanged: 1 is for the test, 0 for training.",
+        ),
+    ],
+    closes=CLOSED,
+)
+
+# --- pad_batch --------------------------------------------------------------------------------------------------------
+
+START, END = 2, 3
+
+
+def pad_batch_cases(rng: np.random.Generator) -> list[Case]:
+    def sequence(words: int) -> list[int]:
+        return [START, *rng.integers(4, 60, words).tolist(), END]
+
+    lengths = [integer(rng, 3, 4), 6, integer(rng, 1, 2)]
+    with_pad_inside = [sequence(3), sequence(5)]
+    with_pad_inside[1][2] = 0
+    return [
+        Case(label, {"sequences": sequences, "max_length": max_length, "pad_id": pad_id}, group)
+        for label, sequences, max_length, pad_id, group in [
+            ("unequal lengths, nothing to cut", [sequence(n) for n in lengths], 20, 0, "pad"),
+            ("another padding id", [sequence(n) for n in lengths[::-1]], 12, 99, "pad"),
+            ("one sequence too long", [sequence(2), sequence(integer(rng, 9, 12)), sequence(4)], 7, 0, "cut"),
+            ("a real token that equals the padding id", with_pad_inside, 16, 0, "inside"),
+        ]
+    ]
+
+
+def _padded(sequences: list[list[int]], pad_id: int, width: int | None = None, left: bool = False) -> tuple[Tensor, Tensor]:
+    width = width or max(map(len, sequences))
+    fill = [[pad_id] * (width - len(s)) for s in sequences]
+    ids = [f + s if left else s + f for s, f in zip(sequences, fill, strict=True)]
+    mask = [[0] * len(f) + [1] * len(s) if left else [1] * len(s) + [0] * len(f) for s, f in zip(sequences, fill, strict=True)]
+    return torch.tensor(ids), torch.tensor(mask)
+
+
+def _cut(sequences: list[list[int]], max_length: int) -> list[list[int]]:
+    return [s if len(s) <= max_length else s[: max_length - 1] + s[-1:] for s in sequences]
+
+
+def mask_from_ids(sequences: list[list[int]], max_length: int, pad_id: int) -> tuple[Tensor, Tensor]:
+    ids, _ = _padded(_cut(sequences, max_length), pad_id)
+    return ids, (ids != pad_id).long()
+
+
+def all_ones(sequences: list[list[int]], max_length: int, pad_id: int) -> tuple[Tensor, Tensor]:
+    ids, mask = _padded(_cut(sequences, max_length), pad_id)
+    return ids, torch.ones_like(mask)
+
+
+def inverted_mask(sequences: list[list[int]], max_length: int, pad_id: int) -> tuple[Tensor, Tensor]:
+    ids, mask = _padded(_cut(sequences, max_length), pad_id)
+    return ids, 1 - mask
+
+
+def zero_padding(sequences: list[list[int]], max_length: int, pad_id: int) -> tuple[Tensor, Tensor]:
+    return _padded(_cut(sequences, max_length), 0)
+
+
+pad_batch = Exercise(
+    id="transfer.pad_batch",
+    answer=answers.transfer_pad_batch,
+    cases=pad_batch_cases,
+    parts=[
+        Part("padding: input_ids", 1, of=0, on="pad"), Part("padding: attention_mask", 1, of=1, on="pad"),
+        Part("truncation", 1, on="cut"), Part("a token equal to pad_id", 1, on="inside"),
+    ],
+    misconceptions=[
+        Misconception(
+            "end_mark_cut", lambda sequences, max_length, pad_id: _padded([s[:max_length] for s in sequences], pad_id), earns=3,
+            says="When a sequence is too long you cut off its end mark. The model has never seen a text without one. Keep "
+            "the last id, and leave out the words before it.",
+        ),
+        Misconception(
+            "mask_from_ids", mask_from_ids, earns=3,
+            says="You made the mask by comparing ids with pad_id. A real token may have that value. The mask says where the "
+            "sequence ended, so make it from the lengths.",
+        ),
+        Misconception(
+            "to_max_length",
+            lambda sequences, max_length, pad_id: _padded(_cut(sequences, max_length), pad_id, max_length), earns=1,
+            says="You padded to max_length. It is a limit, not a width: the batch needs to be only as wide as its longest "
+            "row, and every column more is computed for nothing.",
+        ),
+        Misconception(
+            "left", lambda sequences, max_length, pad_id: _padded(_cut(sequences, max_length), pad_id, left=True),
+            "You padded on the left. That is for models which go on writing at the right end; an encoder counts positions "
+            "from the left, so here padding goes to the right.",
+        ),
+        Misconception(
+            "all_ones", all_ones, earns=1,
+            says="Your mask is 1 everywhere, so the model reads the padding as words. Then a text's prediction depends on "
+            "who stands beside it.",
+        ),
+        Misconception(
+            "inverted_mask", inverted_mask, earns=1,
+            says="Your mask is turned round: 1 stands at real tokens, 0 at padding.",
+        ),
+        Misconception(
+            "zero_padding", zero_padding, earns=3,
+            says="You padded with 0. The padding id is the tokenizer's to choose; here it came as pad_id.",
+        ),
+    ],
+    closes=CLOSED,
+)
+
+# --- mixup ------------------------------------------------------------------------------------------------------------
+
+
+def mixup_cases(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for n, d in ((6, 4), (5, 3)):
+        order = np.roll(np.arange(n), integer(rng, 1, n - 2))  # a permutation without fixed points
+        labels = [1, 0, 0, 1, 1, 0][:n]
+        weight = float(rng.uniform(0.6, 0.85))
+        inputs = {"vectors": normal(rng, n, d), "labels": labels, "weight": weight, "order": order.tolist()}
+        cases.append(Case(f"{n} rows of {d}", inputs))
+    return cases
+
+
+def _mix(vectors: Tensor, labels: list[int], weight: float, order: list[int]) -> tuple[Tensor, Tensor]:
+    return answers.transfer_mixup(vectors, labels, weight, order)
+
+
+def hard_labels(vectors: Tensor, labels: list[int], weight: float, order: list[int]) -> tuple[Tensor, Tensor]:
+    return _mix(vectors, labels, weight, order)[0], torch.eye(2)[torch.tensor(labels)]
+
+
+def scattered(vectors: Tensor, labels: list[int], weight: float, order: list[int]) -> tuple[Tensor, Tensor]:
+    inverse = torch.tensor(order).argsort().tolist()
+    return _mix(vectors, labels, weight, inverse)
+
+
+def unmixed_vectors(vectors: Tensor, labels: list[int], weight: float, order: list[int]) -> tuple[Tensor, Tensor]:
+    return vectors, _mix(vectors, labels, weight, order)[1]
+
+
+def column_one_first(vectors: Tensor, labels: list[int], weight: float, order: list[int]) -> tuple[Tensor, Tensor]:
+    mixed, targets = _mix(vectors, labels, weight, order)
+    return mixed, targets.flip(1)
+
+
+mixup = Exercise(
+    id="transfer.mixup",
+    answer=answers.transfer_mixup,
+    cases=mixup_cases,
+    parts=[Part("vectors", 1, of=0), Part("targets", 1, of=1)],
+    misconceptions=[
+        Misconception(
+            "hard_labels", hard_labels, earns=1,
+            says="The vectors are mixed and the labels are not. A vector that is 70 % praise and 30 % blame has the target "
+            "0.7 and 0.3.",
+        ),
+        Misconception(
+            "weights_exchanged", lambda vectors, labels, weight, order: _mix(vectors, labels, 1 - weight, order),
+            "Your weights are exchanged: `weight` belongs to the row itself, 1 − weight to its partner.",
+        ),
+        Misconception(
+            "scattered", scattered,
+            "Row i takes row order[i] as its partner. You gave row order[i] the partner i: that is the inverse permutation.",
+        ),
+        Misconception(
+            "unmixed_vectors", unmixed_vectors, earns=1,
+            says="The targets are mixed and the vectors are not: that trains on wrong labels.",
+        ),
+        Misconception(
+            "columns", column_one_first, earns=1,
+            says="The columns of your targets are exchanged: column 0 is for class 0.",
+        ),
+    ],
+    closes=CLOSED,
+)

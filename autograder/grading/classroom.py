@@ -1,0 +1,124 @@
+"""An nbgrader course folder as the grading needs it: its settings, what was released, and what was handed in.
+
+What students hand in is hostile until shown otherwise: a link to somebody else's work or to the gradebook is not followed, a
+file that is no regular file is not opened, and a name is taken as it stands or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config, PyFileConfigLoader
+
+CONFIG = "nbgrader_config.py"
+MOST_BYTES = 128 * 2**20  # a larger submission is refused unread
+
+
+class NoClass(ValueError):
+    """The folder is no course folder, or the assignment is not released in it; the text is the sentence to say."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in. `refused` is the sentence for a file that was not read; then `notebook` is empty."""
+
+    student: str
+    notebook: bytes
+    timestamp: str | None
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """One assignment in one course folder."""
+
+    folder: Path
+    assignment: str
+    config: Config
+    directory: CourseDirectory
+    released: bytes
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / ".course" / f"{self.assignment}.jsonl"
+
+    @property
+    def database(self) -> str:
+        return self.directory.db_url
+
+    def place(self, step: str, student: str = ".") -> Path:
+        """The folder of a student's work in `step`: submitted, autograded, release, ..."""
+        step_folder = getattr(self.directory, f"{step}_directory")
+        return self.folder / self.directory.format_path(step_folder, student, self.assignment)
+
+    def students(self) -> list[str]:
+        """Everybody who handed in something for this assignment, in order."""
+        above = self.folder / self.directory.submitted_directory
+        return sorted(entry.name for entry in os.scandir(above) if self._handed_in(entry)) if above.is_dir() else []
+
+    def submissions(self) -> Iterator[Submission]:
+        """What each of them handed in, read one at a time."""
+        for student in self.students():
+            yield self.submission(student)
+
+    def submission(self, student: str) -> Submission:
+        place = self.place("submitted", student)
+        try:
+            stamp = _read(place / "timestamp.txt", 1000).decode("utf-8", "replace").strip() or None
+        except (OSError, ValueError):
+            stamp = None
+        try:
+            return Submission(student, _read(place / f"{self.assignment}.ipynb", MOST_BYTES), stamp)
+        except FileNotFoundError:
+            return Submission(student, b"", stamp, f"no {self.assignment}.ipynb was handed in")
+        except (OSError, ValueError) as error:
+            return Submission(student, b"", stamp, f"{self.assignment}.ipynb was not read: {_why(error)}")
+
+    def _handed_in(self, entry: os.DirEntry) -> bool:
+        return not entry.name.startswith(".") and os.path.lexists(Path(entry.path) / self.assignment)
+
+
+def classroom(folder: Path, assignment: str, database: str | None = None) -> Classroom:
+    """The course folder at `folder`. `database` overrides what its settings say. Raises `NoClass` with a sentence."""
+    folder = folder.resolve()
+    if not (folder / CONFIG).is_file():
+        raise NoClass(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
+    config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
+    config.CourseDirectory.root = str(folder)
+    if database:
+        config.CourseDirectory.db_url = database
+    directory = CourseDirectory(config=config)
+    path = folder / directory.format_path(directory.release_directory, ".", assignment) / f"{assignment}.ipynb"
+    if not path.is_file():
+        known = sorted(p.parent.name for p in path.parent.parent.glob("*/*.ipynb"))
+        there = f"released there: {', '.join(known)}" if known else "nothing is released there"
+        raise NoClass(f"{assignment} is not released in {folder} ({there}): run `nbgrader generate_assignment {assignment}`.")
+    return Classroom(folder, assignment, config, directory, path.read_bytes())
+
+
+def _read(path: Path, most: int) -> bytes:
+    """A regular file that lies where it seems to lie. Raises `ValueError` with a sentence, or `OSError`."""
+    if path.parent.is_symlink() or path.parent.parent.is_symlink():
+        raise ValueError("its folder is a link, and links are not followed")
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # O_NONBLOCK: a pipe must not make us wait
+    try:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError("it is not a regular file")
+        if about.st_size > most:
+            raise ValueError(f"it has {about.st_size / 2**20:,.0f} MB, more than the {most / 2**20:g} MB that are read")
+        with os.fdopen(os.dup(handle), "rb") as file:
+            return file.read(most + 1)[:most]
+    finally:
+        os.close(handle)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return "it is a link, and links are not followed" if error.errno == 40 else str(error.strerror)
+    return str(error)

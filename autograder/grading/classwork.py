@@ -1,0 +1,82 @@
+"""Grading an assignment of a class, from what was handed in to the gradebook, in a way that survives being killed.
+
+For each submission in turn: graded somewhere (`spread`), written to the journal here, then to the gradebook, then noted as
+recorded. Between any two of these steps the process may end; the next run looks at the journal and does what is missing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autograder.grading.classroom import Classroom, Submission
+from autograder.grading.gradebook import Writer
+from autograder.grading.journal import Entry, Journal, key_of
+from autograder.grading.marked import marked_notebook
+from autograder.grading.spread import Lost, Task, spread
+
+
+def grade_class(
+    room: Classroom, *, workers: int, scheduler: str | None, sandboxed: bool, again: bool,
+    on_done: Callable[[str, dict[str, Any] | Lost], None] = lambda student, result: None,
+) -> dict[str, Lost]:
+    """Grade what has not been graded yet, and bring the gradebook up to date. Returns what could not be graded.
+
+    Args:
+        again: grade everything again, each submission with the inputs it was graded with before, and new ones where it changed.
+        on_done: called once for each submission: with its result, also when that comes from an earlier run.
+
+    Raises:
+        Busy: when another process is grading this assignment.
+        NoClass: when the gradebook does not know the assignment.
+    """
+    lost: dict[str, Lost] = {}
+    with Journal(room.journal) as journal, Writer(room) as writer:
+
+        def record(entry: Entry, submission: Submission) -> None:
+            writer.record(entry.student, submission.timestamp, marked_notebook(room.released, submission.notebook, entry.graded))
+            journal.recorded(entry)
+
+        known = journal.entries()
+        for entry in journal.unrecorded():  # what an earlier run graded and did not live to record
+            submission = room.submission(entry.student)
+            if entry.key == _key(room, submission):
+                record(entry, submission)
+
+        def tasks() -> Iterator[Task]:
+            for submission in room.submissions():
+                before = known.get(submission.student)
+                same = before is not None and before.key == _key(room, submission)
+                if same and not again:
+                    on_done(submission.student, before.graded)
+                else:
+                    seed = before.graded["seed"] if same else secrets.randbits(32)
+                    yield Task(submission.student, submission.notebook, seed)
+
+        def done(task: Task, result: dict[str, Any] | Lost) -> None:
+            if isinstance(result, Lost):
+                lost[task.student] = result
+            else:
+                submission = room.submission(task.student)
+                if submission.notebook != task.submitted:  # handed in anew while it was being graded
+                    lost[task.student] = Lost("a new version was handed in meanwhile; run the command again")
+                else:
+                    entry = Entry(task.student, _key(room, submission), _with_refusal(result, submission))
+                    journal.add(entry)
+                    record(entry, submission)
+            on_done(task.student, lost.get(task.student, result))
+
+        spread(room.released, tasks(), workers=workers, scheduler=scheduler, sandboxed=sandboxed, on_result=done)
+    return lost
+
+
+def _key(room: Classroom, submission: Submission) -> str:
+    return key_of(room.released, submission.notebook or submission.refused.encode())
+
+
+def _with_refusal(graded: dict[str, Any], submission: Submission) -> dict[str, Any]:
+    """What was not read earns what an empty notebook earns, and a person learns why it was not read."""
+    if not submission.refused:
+        return graded
+    return graded | {"notes": [f"{submission.refused[:1].upper()}{submission.refused[1:]}."], "needs_human": True}

@@ -1,0 +1,126 @@
+"""`course grade` and `course report`: a class on a Sunday evening. `course doctor` stands with the other commands.
+
+Imports wait until a command runs, as in `autograder.commands`, to which `add_to` adds these.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Folder = Annotated[Path, typer.Option("--class", help="The nbgrader course folder.")]
+Database = Annotated[str | None, typer.Option("--db", help="Any SQLAlchemy URL; what the class's settings say when absent.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the grading commands to the `course` command."""
+    app.command()(grade)
+    app.command()(report)
+
+
+def grade(
+    assignment: Annotated[str, typer.Argument(help="Such as 08_lora.")],
+    folder: Folder = Path("."),
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for as many as there are cores.")] = 0,
+    scheduler: Annotated[str | None, typer.Option(help="The address of a Dask scheduler, such as tcp://10.0.0.1:8786.")] = None,
+    db: Database = None,
+    again: Annotated[bool, typer.Option("--again", help="Also what is graded already, with the same inputs as before.")] = False,
+    unsandboxed: Annotated[bool, typer.Option("--unsandboxed", help="Run student code without the sandbox.")] = False,
+) -> None:
+    """Grade what was handed in for an assignment. Killed at any moment, the same command goes on where it was."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from autograder.grading.classwork import grade_class
+    from autograder.grading.journal import Busy
+    from autograder.grading.sandbox import SandboxUnavailable, require
+
+    room = _room(folder, assignment, db)
+    if not room.students():
+        _stop(f"Nobody has handed in {assignment} in {folder}: submissions lie in submitted/<student>/{assignment}/.")
+    try:
+        if not unsandboxed and not scheduler:
+            require()
+    except SandboxUnavailable as error:
+        own = "With --unsandboxed student code runs with your own rights: only for code you trust."
+        _stop(f"{error} `course doctor` says more. {own}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    tally: Counter[str] = Counter()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    with Progress(*columns) as progress:
+        task = progress.add_task(assignment, total=len(room.students()))
+
+        def done(student: str, result: Any) -> None:
+            tally[_kind(result)] += 1
+            progress.update(task, advance=1, description=f"{assignment}: " + _said(tally))
+
+        try:
+            how = {"workers": workers or cores, "scheduler": scheduler, "sandboxed": not unsandboxed, "again": again}
+            lost = grade_class(room, **how, on_done=done)
+        except (Busy, ValueError) as error:
+            _stop(str(error))
+        except OSError as error:  # the scheduler does not answer, or the disk is full
+            _stop(f"Grading stopped: {error}. Nothing is lost: put it right and run the same command again.")
+    print(f"{assignment}: {sum(tally.values())} submissions: {_said(tally)}." + (" Without the sandbox." if unsandboxed else ""))
+    for student, why in sorted(lost.items()):
+        print(f"{student} was not graded ({why.why}).")
+    if lost:
+        _stop("Nothing is lost: run the same command again.")
+
+
+def report(
+    assignment: Annotated[str, typer.Argument(help="Such as 08_lora.")],
+    folder: Folder = Path("."),
+    db: Database = None,
+) -> None:
+    """Write one page about how a class did, the marks as CSV, and files that Canvas and Moodle import."""
+    from autograder.grading import exports, summary
+    from autograder.grading.journal import entries
+
+    room = _room(folder, assignment, db)
+    found = entries(room.journal)
+    try:
+        page = summary.page(assignment, found)
+    except ValueError as error:
+        _stop(str(error))
+    rows, most = exports.read(room.database, assignment)
+    target = room.folder / "reports" / assignment
+    target.mkdir(parents=True, exist_ok=True)
+    files = {
+        "report.html": page, "marks.csv": summary.table(found),
+        "canvas.csv": exports.canvas(rows, assignment, most), "moodle.csv": exports.moodle(rows, assignment),
+    }
+    for name, text in files.items():
+        (target / name).write_text(text, encoding="utf-8")
+    print(f"{target}: {', '.join(files)}. Open report.html in a browser.")
+
+
+def _room(folder: Path, assignment: str, db: str | None) -> Any:
+    from autograder.grading.classroom import NoClass, classroom
+
+    try:
+        return classroom(folder, assignment, db)
+    except NoClass as error:
+        _stop(str(error))
+
+
+def _kind(result: Any) -> str:
+    """How one submission is counted under the progress bar."""
+    if not isinstance(result, dict):
+        return "not graded"
+    states = {report["state"] for report in result["reports"].values()}
+    if states & {"crashed", "timed out", "flooded"}:
+        return "crashed or stopped"
+    return "all right" if states == {"pass"} else "with mistakes"
+
+
+def _said(tally: Counter[str]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(tally.items()))
+
+
+def _stop(sentence: str) -> None:
+    print(sentence)
+    raise typer.Exit(1)

@@ -1,0 +1,106 @@
+"""Writing results into nbgrader's gradebook, so that `generate_feedback`, `export` and formgrader find what they expect.
+
+One process writes. Each submission is one transaction, and writing the same result twice changes nothing. What people put
+there stays: a manual score, extra credit and comments are not touched; a late penalty is worked out anew by the class's own
+plugin, from the new score.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader import utils
+from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment, SubmittedNotebook
+from nbgrader.preprocessors import AssignLatePenalties
+
+from autograder.grading.classroom import Classroom, NoClass
+
+
+class Writer:
+    """The gradebook of a class, open for one assignment. A context manager; raises `NoClass` when it lacks the assignment."""
+
+    def __init__(self, room: Classroom):
+        self._room = room
+        self._gradebook = Gradebook(room.database, room.directory.course_id)
+        self._penalties = AssignLatePenalties(config=room.config)
+        self._penalties.init_plugin()
+        try:
+            self._gradebook.find_notebook(room.assignment, room.assignment)
+        except MissingEntry:
+            self._gradebook.close()
+            raise NoClass(
+                f"The gradebook {_without_password(room.database)} does not know {room.assignment}: "
+                f"run `nbgrader generate_assignment {room.assignment}`."
+            ) from None
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gradebook.close()
+
+    def record(self, student: str, timestamp: str | None, marked: NotebookNode) -> None:
+        """Put a marked notebook into `autograded/` and its marks into the gradebook."""
+        self._save(student, timestamp, marked)
+        name, book = self._room.assignment, self._gradebook
+        book.update_or_create_student(student)
+        stamp = {"timestamp": timestamp} if timestamp and _is_time(timestamp) else {}
+        with book.db.no_autoflush:  # nbgrader's own code makes SQLAlchemy warn here
+            submission = book.update_or_create_submission(name, student, **stamp)
+        notebook = book.find_submission_notebook(name, name, student)
+        cells = {c.metadata["nbgrader"]["grade_id"]: c for c in marked.cells if c.metadata.get("nbgrader", {}).get("grade_id")}
+        for grade in notebook.grades:
+            cell = cells.get(grade.name)
+            grade.auto_score = utils.determine_grade(cell)[0] if cell is not None else 0.0
+            grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+        for comment in notebook.comments:
+            cell = cells.get(comment.name)
+            unchanged = cell is not None and cell.metadata["nbgrader"].get("checksum") == utils.compute_checksum(cell)
+            comment.auto_comment = "No response." if unchanged else None
+        book.db.flush()
+        book.db.refresh(notebook)
+        self._penalise(submission, notebook)
+        book.db.commit()
+
+    def _penalise(self, submission: SubmittedAssignment, notebook: SubmittedNotebook) -> None:
+        notebook.late_submission_penalty = None
+        late = submission.total_seconds_late
+        if late > 0:
+            plugin = self._penalties.plugin_inst
+            penalty = plugin.late_submission_penalty(submission.student.id, notebook.score, late)
+            if penalty is not None:
+                notebook.late_submission_penalty = min(max(penalty, 0), notebook.score)
+
+    def _save(self, student: str, timestamp: str | None, marked: NotebookNode) -> None:
+        folder = self._room.place("autograded", student)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / f"{self._room.assignment}.ipynb", nbformat.writes(marked))
+        if timestamp:
+            _write(folder / "timestamp.txt", timestamp)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and read-only as nbgrader leaves it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(temporary, 0o444)
+    os.replace(temporary, path)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        utils.parse_utc(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _without_password(url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    return make_url(url).render_as_string(hide_password=True)

@@ -1,0 +1,144 @@
+"""Model answers of the first half of chapter 02. theta_s is where pretraining ended, theta* the best parameters of the target."""
+
+import torch
+from torch import Tensor
+
+
+def transfer_definition() -> str:
+    """Which sentence defines fine-tuning best? Return "A", "B", "C" or "D".
+
+    A: Train a model of a proven architecture on the data of the target task, from random weights.
+    B: Freeze all pretrained weights, put new layers on top, and train only those.
+    C: Take a pretrained model and train some or all of its weights further on the data of the target task.
+    D: Clean the target data and tune learning rate, batch size and prompt until the pretrained model, as it is, does best.
+    """
+    return "C"
+
+
+def transfer_two_stages(
+    H_s: Tensor, b_s: Tensor, H_t: Tensor, b_t: Tensor, theta_0: Tensor, eta: float, source_steps: int, target_steps: int,
+) -> tuple[Tensor, Tensor]:
+    """Pretrain by gradient descent on the source loss, then fine-tune by gradient descent on the target loss.
+
+    Both losses are bowls, L(theta) = theta.H theta / 2 - b.theta, with H_s, H_t: (d, d), symmetric, and b_s, b_t: (d,).
+    theta_0: (d,), where pretraining starts.   eta: the step size of both stages.   A stage may have 0 steps.
+
+    Returns (theta_s, theta_t): the parameters after the first stage and after the second, both (d,).
+    """
+    theta = theta_0
+    for _ in range(source_steps):
+        theta = theta - eta * (H_s @ theta - b_s)
+    theta_s = theta
+    for _ in range(target_steps):
+        theta = theta - eta * (H_t @ theta - b_t)
+    return theta_s, theta
+
+
+def transfer_ridge_to_prior(X: Tensor, y: Tensor, theta_s: Tensor, lam: float) -> Tensor:
+    """The theta that minimises |X theta - y|^2 / n + lam |theta - theta_s|^2, exactly: no descent.
+
+    X: (n, d), one example a row; n may be smaller than d.   y: (n,).   theta_s: (d,).   lam > 0.   Returns (d,).
+    """
+    n, d = X.shape
+    left = X.T @ X / n + lam * torch.eye(d, dtype=X.dtype)
+    return torch.linalg.solve(left, X.T @ y / n + lam * theta_s)
+
+
+def transfer_samples_needed(d: int, sigma: float, delta: float, epsilon: float) -> tuple[float, float]:
+    """How many examples bring the excess risk down to epsilon, from scratch and from a pretrained start?
+
+    The setting of this section: d features with X^T X = n I, label noise of standard deviation sigma, a start at distance
+    delta > 0 from theta*, and the best lambda. Fractions of an example are allowed; fewer than 0 are not.
+    Returns (by least squares, by ridge towards theta_s).
+    """
+    scratch = sigma**2 * d / epsilon
+    return scratch, max(0.0, scratch - sigma**2 * d / delta**2)
+
+
+def transfer_trainable_parameters(counts: dict[str, int], strategy: str) -> int:
+    """How many parameters a strategy trains.
+
+    counts: how many parameters each block holds, in any order. The blocks are "embeddings", "layer.0" (next to the
+    embeddings), "layer.1", ... up to the uppermost layer, and "head". The embeddings are not a layer.
+
+    strategy: "scratch" or "full" (everything is trained), "feature_extraction" (only the head), or "top_N" with a whole
+    number N of at least 0, such as "top_2" or "top_10": the head and the N uppermost layers.
+
+    Raises ValueError for any other strategy, and for a top_N with more layers than there are.
+    """
+    if strategy in ("scratch", "full"):
+        return sum(counts.values())
+    layers = sorted((name for name in counts if name.startswith("layer.")), key=lambda name: int(name.split(".")[1]))
+    if strategy == "feature_extraction":
+        n = 0
+    elif strategy.startswith("top_") and strategy[4:].isdecimal() and int(strategy[4:]) <= len(layers):
+        n = int(strategy[4:])
+    else:
+        raise ValueError(f"no strategy {strategy!r} for {len(layers)} layers; try full, feature_extraction or top_1")
+    return counts["head"] + sum(counts[name] for name in layers[len(layers) - n :])
+
+
+def transfer_gradual_unfreezing(counts: list[int], every: int, steps: int) -> list[int]:
+    """How many parameters gradual unfreezing trains in each of `steps` steps.
+
+    counts: the parameters of each block, from the input up: embeddings, first layer, ..., last layer, head.
+    For the first `every` steps only the head is trained. After every `every` steps the next block below joins those that
+    are trained already, the embeddings last; then everything is trained until the end. Returns `steps` numbers.
+    """
+    trained = []
+    for step in range(steps):
+        free = min(len(counts), 1 + step // every)
+        trained.append(sum(counts[len(counts) - free :]))
+    return trained
+
+
+def transfer_finetune_learning_rate(pretraining_lr: float, ratio: float) -> float:
+    """The learning rate for fine-tuning by the rule of thumb "1/10 to 1/100 of the one of pretraining".
+
+    ratio: the pretraining learning rate divided by the fine-tuning learning rate, a number of at least 1.
+    """
+    return pretraining_lr / ratio
+
+
+def transfer_critique() -> str:
+    """A text says: "A model has d = 1,000,000 parameters. Pretraining put it at a distance Δ = 1,000 from the optimum. Training
+    from scratch needs N = O(d/ε²) examples, fine-tuning N = O(Δ/ε²), so fine-tuning is d/Δ = 1,000 times more
+    sample-efficient."
+
+    Say what is right in it and what is not. Give (1) a change of units, or another argument, that refutes the conclusion;
+    (2) the quantity that may stand in Δ's place in the bound; (3) what you would measure to get a factor you can stand behind.
+    Four to eight sentences.
+    """
+    return """
+The division is right: 1,000,000/1,000 = 1,000. The conclusion is not. Δ is a length and d is a count, so their ratio
+changes with the units: divide every feature by 10 and multiply every parameter by 10, and all predictions, all data and the
+number of examples needed stay the same, but Δ becomes 10,000 and the "efficiency" falls to 100. In the chapter's simulation
+N stayed where it was while d/Δ changed by a factor of 10,000. What may stand in the bound is the product of Δ with the size B
+of the features, squared: N = O(B²Δ²/ε²), which is free of units; and even that is an upper bound, so the ratio of two such
+bounds is not a ratio of needs. A factor to stand behind is measured: train both ways with growing numbers of labels, several
+seeds each, on one test set, and read off how many labels each needs for the same accuracy, with an interval.
+"""
+
+
+def transfer_scenarios() -> str:
+    """Choose a strategy for each of three projects, all with BERT-base (109 million parameters, float32, AdamW).
+
+    A: 100,000 labelled examples, one GPU with 16 GB, three days.
+    B: 500 labelled examples, one GPU with 8 GB.
+    C: 20 tasks that one server has to answer, with a few thousand examples each.
+
+    For each: the strategy, the numbers of memory or storage that decide (or do not decide) it, and what you would measure
+    before you trust your choice. Six to ten sentences.
+    """
+    return """
+A: full fine-tuning. Its static memory is 16 bytes × 109 million = 1.74 GB of 16, so it fits with room for the activations, and
+100,000 labels are enough to make use of every weight. I would still run the top layers and LoRA once on the same validation
+split: if they reach the same, they are cheaper to keep.
+B: memory decides nothing here, since 1.74 GB fits into 8 as well. With 500 labels the question is what learns most from few of
+them. So I would begin with a linear probe as the baseline and with LoRA (0.44 GB static), try data augmentation on the training
+split only, and compare all of them, full fine-tuning included, over five seeds on a validation split, because with so few labels
+the seeds differ by several points.
+C: one frozen base and 20 LoRA adapters. That stores 0.46 GB instead of 8.71 GB for 20 full models, and a task is switched by
+switching an adapter. I would measure the accuracy of every task against its own fully fine-tuned model, and keep a full model
+for a task where the adapter falls behind.
+"""

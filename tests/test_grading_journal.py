@@ -1,0 +1,90 @@
+"""The journal: what it says is on the disk, whatever was killed and whenever."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from autograder.grading.journal import Busy, Entry, Journal, entries, key_of
+
+
+def graded(score):
+    return {"seed": 7, "reports": {"x.y": {"score": score}}, "notes": [], "written": {}}
+
+
+def test_what_was_added_is_read_again_and_the_last_result_counts(tmp_path):
+    path = tmp_path / "deep" / "a.jsonl"
+    with Journal(path) as journal:
+        journal.add(Entry("ada", "k1", graded(1.0)))
+        journal.add(Entry("bob", "k2", graded(2.0)))
+        journal.add(Entry("ada", "k3", graded(3.0)))
+    assert entries(path) == {"ada": Entry("ada", "k3", graded(3.0)), "bob": Entry("bob", "k2", graded(2.0))}
+    assert entries(tmp_path / "none.jsonl") == {}
+
+
+def test_what_is_not_noted_as_recorded_waits(tmp_path):
+    with Journal(tmp_path / "a.jsonl") as journal:
+        for student in ("ada", "bob"):
+            journal.add(Entry(student, f"{student} 1", graded(1.0)))
+        journal.recorded(Entry("ada", "ada 1", {}))
+        assert [entry.student for entry in journal.unrecorded()] == ["bob"]
+        journal.add(Entry("ada", "ada 2", graded(2.0)))
+        journal.recorded(Entry("ada", "ada 1", {}))  # late news of an older result: the newer one still waits
+        assert {entry.key for entry in journal.unrecorded()} == {"ada 2", "bob 1"}
+
+
+@pytest.mark.parametrize("cut", [2, 10, 40])
+def test_a_torn_last_line_spoils_nothing_but_itself(tmp_path, cut):
+    path = tmp_path / "a.jsonl"
+    with Journal(path) as journal:
+        journal.add(Entry("ada", "k1", graded(1.0)))
+        journal.add(Entry("bob", "k2", graded(2.0)))
+    with path.open("rb+") as file:
+        file.truncate(path.stat().st_size - cut)
+    with Journal(path) as journal:
+        assert set(journal.entries()) == {"ada"}
+        journal.add(Entry("eve", "k3", graded(3.0)))
+        assert set(journal.entries()) == {"ada", "eve"}
+
+
+def test_nonsense_in_the_file_is_passed_over(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'[1, 2]\nnull\n{"student": 3, "key": "k", "graded": {}}\n\xff\xfe\n{"student": "ada"}\n')
+    with Journal(path) as journal:
+        journal.add(Entry("ada", "k1", graded(1.0)))
+    assert set(entries(path)) == {"ada"}
+
+
+def test_two_cannot_hold_it_at_once(tmp_path):
+    with Journal(tmp_path / "a.jsonl"), pytest.raises(Busy, match="Another process is grading"):
+        Journal(tmp_path / "a.jsonl")
+    with Journal(tmp_path / "a.jsonl"):
+        pass  # given back
+
+
+def test_a_killed_writer_leaves_every_line_it_reported(tmp_path):
+    path = tmp_path / "a.jsonl"
+    code = (
+        "import sys\nfrom autograder.grading.journal import *\nfrom pathlib import Path\n"
+        "with Journal(Path(sys.argv[1])) as journal:\n"
+        "    for i in range(10**6):\n"
+        "        journal.add(Entry(f's{i}', 'k', {'reports': {'x': 'y' * 5000}}))\n"
+        "        print(i, flush=True)\n"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+    reported = [int(writer.stdout.readline()) for _ in range(20)]
+    time.sleep(0.05)
+    os.kill(writer.pid, signal.SIGKILL)
+    reported += [int(line) for line in writer.stdout.read().split()]
+    writer.wait()
+    with Journal(path) as journal:  # the lock went with the process
+        assert {f"s{i}" for i in reported} <= set(journal.entries())
+
+
+def test_a_key_tells_submissions_and_releases_apart():
+    pairs = [(b"r", b"s"), (b"r", b"t"), (b"q", b"s"), (b"rs", b""), (b"", b"rs")]
+    assert len({key_of(*pair) for pair in pairs}) == len(pairs)
+    assert key_of(b"r", b"s") == key_of(b"r", b"s")

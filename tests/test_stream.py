@@ -1,0 +1,84 @@
+"""The stream of five tasks: what each method may touch, and that its scores are read from its own matrix."""
+
+import pytest
+import torch
+
+from courselib import stream
+from courselib.continual import average_accuracy, backward_transfer
+
+QUICK = {"steps": 12, "hidden": 24, "bottleneck": 8}
+
+
+def quick(name: str, seed: int = 0, **changes) -> dict:
+    return stream.five_tasks(seed, **stream.METHODS[name] | QUICK | changes)
+
+
+def test_the_question_is_always_the_same_and_no_test_picture_is_trained_on():
+    tasks = stream.parity_tasks(3)
+    assert [task.classes for task in tasks] == [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
+    for task in tasks:
+        for y in (task.y_train, task.y_test):
+            assert set(y.tolist()) == {0, 1} and 0.4 < y.float().mean() < 0.6
+    train = {tuple(x.tolist()) for task in tasks for x in task.x_train}
+    assert not train & {tuple(x.tolist()) for task in tasks for x in task.x_test}
+
+
+def test_batches_go_round_the_whole_task_before_they_repeat():
+    task = stream.parity_tasks(0)[0]
+    found = stream.batches(task, 20, seed=1)
+    rounds = len(task.x_train) // stream.BATCH
+    assert len(found) == 20 and {len(i) for i in found} == {stream.BATCH}
+    first = torch.cat(found[:rounds])
+    assert len(set(first.tolist())) == len(first)
+    assert not torch.equal(found[0], found[rounds])
+    assert all(torch.equal(a, b) for a, b in zip(found, stream.batches(task, 20, seed=1), strict=True))
+
+
+@pytest.mark.parametrize("name", [name for name in stream.METHODS if name != "joint"])
+def test_the_scores_are_those_of_the_matrix(name):
+    row = quick(name)
+    R = row["R"]
+    assert row["ACC"] == average_accuracy(R) and row["BWT"] == backward_transfer(R)
+    assert row["BWT"] == pytest.approx(row["gained"] - row["lost"])
+    assert row["learned"] == pytest.approx(sum(R[i][i] for i in range(5)) / 5)
+    own_heads = name in ("heads alone", "frozen trunk", "adapters")
+    assert ("FWT" in row) is not own_heads
+    assert all(R[i][j] == 0.5 for i in range(5) for j in range(i + 1, 5)) is own_heads
+
+
+def test_isolation_changes_no_old_answer_and_heads_alone_do():
+    for name in ("frozen trunk", "adapters"):
+        R = quick(name)["R"]
+        assert all(R[i][j] == R[j][j] for j in range(5) for i in range(j, 5))
+    R = quick("heads alone", steps=40)["R"]
+    assert any(R[i][j] != R[j][j] for j in range(5) for i in range(j, 5))
+
+
+def test_with_no_weight_every_remedy_is_the_naive_method():
+    naive = quick("naive")["R"]
+    assert quick("EWC", strength=0.0)["R"] == naive
+    assert quick("distillation", strength=0.0)["R"] == naive
+    assert quick("distillation", strength=5.0)["R"] != naive
+    assert quick("replay")["R"] != naive
+    assert quick("replay")["R"][0] == naive[0]  # nothing is old in the first task
+
+
+def test_a_very_strong_teacher_or_spring_lets_nothing_be_learned():
+    """The second task's answers stay where the first task left them."""
+    free, held = quick("naive", steps=60)["R"], quick("distillation", steps=60, strength=1000.0)["R"]
+    assert held[1][0] == pytest.approx(held[0][0], abs=0.03)
+    assert abs(held[1][1] - held[0][1]) < 0.2 < free[1][1] - free[0][1]
+
+
+def test_joint_training_has_no_matrix_and_sees_every_task():
+    row = quick("joint", steps=40)
+    assert set(row) == {"ACC"} and row["ACC"] > 0.8
+
+
+def test_the_same_seed_gives_the_same_matrix_and_another_seed_another():
+    assert quick("replay", 1)["R"] == quick("replay", 1)["R"] != quick("replay", 2)["R"]
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(ValueError, match="no method 'rehearsal'; choose one of naive, EWC"):
+        stream.five_tasks(0, "rehearsal")
