@@ -41,7 +41,8 @@ class Graded:
 
 
 class Grader:
-    """Grades submissions of one assignment, one after the other. Use it in a `with` block.
+    """Grades submissions of one assignment, one after the other. Use it in a `with` block, and from one thread: its warm
+    process ends with the thread that started it (and is then started again).
 
     Args:
         released: the notebook that was handed out.

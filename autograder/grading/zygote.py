@@ -170,8 +170,7 @@ def _watch(control: Channel, child: int, enclosed: bool, limits: Limits, begun: 
             if excess:
                 os.kill(child, signal.SIGKILL)
     data = control.sock.recv(1)
-    dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    killed = dead is not None and not excess and (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
+    killed = enclosed and not excess and _was_killed(child)
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(OSError):
             kill(child, signal.SIGKILL)
@@ -183,6 +182,12 @@ def _watch(control: Channel, child: int, enclosed: bool, limits: Limits, begun: 
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime + time.process_time() - begun
     control.send({"killed": killed, "excess": excess, "cpu": cpu}, time.monotonic() + 10)
     control.sock.settimeout(None)
+
+
+def _was_killed(child: int) -> bool:
+    """Whether the child has ended by a SIGKILL already. Nothing inside can send one to the first process of its namespace."""
+    dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return dead is not None and (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
 
 
 def _excess(limits: Limits) -> str:
