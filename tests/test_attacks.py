@@ -37,7 +37,7 @@ LOST = {  # what an attack does to its own process, and what it costs
 }
 SAID = {  # what the instructor reads
     "memory_of_many": "it used too much (memory)", "garbage_on_the_channel": "it stopped answering (unreadable)",
-    "forged_answers": "was made by something else", "replaced_modules": "was made by something else",
+    "forged_answers": "was not made by the course's own code", "replaced_modules": "was not made by the course's own code",
 }
 LIMITS = Limits(cell=2, cells=6, exercise=2, submission=30, memory=300 << 20, total_memory=600 << 20, disk=32 << 20, processes=24)
 TAIL = '''

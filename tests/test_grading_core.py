@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,6 +145,14 @@ def test_a_cell_that_raises_or_hangs_costs_itself_only(quickstart, source, said)
     assert len(graded.notes) == 1 and said in graded.notes[0]
 
 
+def test_threads_and_gradients_in_a_cell_do_not_hang_the_answer(quickstart):
+    busy = "y = torch.ones(500, 500, requires_grad=True)\n    (y @ y).sum().backward()\n    torch.linalg.svd(y.detach())"
+    cell_ = "import torch\ntorch.set_num_threads(4)\nif True:\n    " + busy
+    answer = RIGHT.replace("    return", f"    {busy}\n    return")
+    graded = quickstart.grade(with_cells(cell_, answer=answer), seed=1)
+    assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+
+
 def test_demonstrations_and_checks_do_not_run_and_setup_does(quickstart):
     submitted = answered(QUICKSTART, {FORWARD: RIGHT})
     for one in submitted["cells"]:
@@ -218,13 +227,34 @@ def test_a_warm_process_that_was_killed_is_started_again_and_nobody_loses_a_mark
         assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
 
 
+def test_a_fork_that_was_killed_from_outside_is_run_again():
+    """As by a system that has no memory left."""
+    with Grader(released(QUICKSTART), limits=SHORT) as grader:
+        first = grader._warm
+        threading.Timer(0.4, lambda: os.kill(youngest_below(first._process.process.pid), 9)).start()
+        graded = grader.grade(with_cells("import time; time.sleep(0.8)"), seed=1)
+        assert grader._warm is not first
+        assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+
+
+def youngest_below(process: int) -> int:
+    """The last of the chain of processes that begins with `process`."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.read_text().rsplit(")", 1)[1].split()[1])] = int(path.parent.name)
+    while process in parents:
+        process = parents[process]
+    return process
+
+
 def test_a_warm_process_that_dies_twice_counts_as_the_submission_s_doing(monkeypatch):
     with Grader(released(QUICKSTART), limits=SHORT) as grader:
         with monkeypatch.context() as patch:
             patch.setattr(warm.Warm, "_end_fork", lambda self: (_ for _ in ()).throw(warm.Lost("gone")))
             graded = grader.grade(with_cells(), seed=1)
         assert earned(graded) == {FORWARD: ("crashed", 0.0)}
-        assert graded.needs_human and "died of it, twice" in graded.notes[-1]
+        assert graded.needs_human and "was killed when it ran this one, twice" in graded.notes[-1]
         assert earned(grader.grade(with_cells(), seed=1)) == {FORWARD: ("pass", 4.0)}
 
 

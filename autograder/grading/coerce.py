@@ -57,10 +57,10 @@ def _coerce(value: Any, depth: int, left: list[int]) -> Any:
 
 def _tensor(value: torch.Tensor) -> Any:
     with torch._C.DisableTorchFunctionSubclass():  # a subclass may answer everything in its own way
-        value = value.as_subclass(torch.Tensor).detach()
         if value.numel() > MAX_NUMBERS or value.dtype not in DTYPES:
             return opaque("Tensor")
-        return (value if value.layout is torch.strided else value.to_dense()).cpu().resolve_neg().contiguous()
+        value = value.detach() if value.layout is torch.strided else value.detach().to_dense()
+        return value.as_subclass(torch.Tensor).cpu().resolve_neg().contiguous()
 
 
 def _array(value: np.ndarray) -> Any:

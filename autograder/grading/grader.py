@@ -41,7 +41,8 @@ class Graded:
 
 
 class Grader:
-    """Grades submissions of one assignment, one after the other. Use it in a `with` block.
+    """Grades submissions of one assignment, one after the other. Use it in a `with` block, and from one thread: its warm
+    process ends with the thread that started it (and is then started again).
 
     Args:
         released: the notebook that was handed out.
@@ -88,14 +89,14 @@ class Grader:
         return Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, seconds, cpu)
 
     def _ask(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
-        """Run the submission; once more if the warm process dies of it, and then that counts as the submission's doing."""
+        """Run the submission; once more if what runs it is killed, and if that happens again it is the submission's doing."""
         for again in (False, True):
             try:
                 return self._ask_once(self._living(), work, seed)
             except Lost:
                 self._stop()
                 if again:
-                    work.note("the process that runs submissions died of it, twice", human=True)
+                    work.note("the process that runs submissions was killed when it ran this one, twice", human=True)
         trials = self._draw(seed)
         return trials, {i: instead(trial, "crashed") for i, trial in trials.items()}
 
@@ -127,7 +128,7 @@ class Grader:
         for exercise_id, answer in answers.items():
             found = outcomes_of(trials[exercise_id], answer, errors.get(self.released.exercises[exercise_id]))
             if any(outcome.state == "unreadable" for outcome in found):
-                work.note(f"what came back for {exercise_id} was made by something else than the course", human=True)
+                work.note(f"what came back for {exercise_id} was not made by the course's own code", human=True)
             outcomes[exercise_id] = found
         return trials, outcomes
 

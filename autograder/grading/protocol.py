@@ -111,7 +111,9 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
             raise Malformed("a dictionary with a key that is not a string")
         return {"dict": {key: _pack(item, tensors, depth + 1) for key, item in value.items()}}
     if isinstance(value, (torch.Tensor, np.ndarray)):
-        tensor = torch.as_tensor(value).detach()
+        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
+            raise Malformed(f"an array of {value.dtype} does not travel")
+        tensor = torch.as_tensor(np.array(value, order="C") if isinstance(value, np.ndarray) else value).detach()
         if tensor.dtype not in DTYPES:
             raise Malformed(f"a tensor of {tensor.dtype} does not travel")
         name = str(len(tensors))
