@@ -22,38 +22,39 @@ CLOSED = ("courselib.forgetting", "courselib.interference", "courselib.early_sto
 def gradient_cosine_cases(rng: np.random.Generator) -> list[Case]:
     shapes, lengths = [(3, 4), (5,), (2, 3)], [1.0, 3.0, 0.3]  # layers of unequal weight: their cosines may not be averaged
 
-    def draw() -> list[Tensor]:
+    def draw() -> tuple[Tensor, ...]:
         drawn = [normal(rng, *shape) for shape in shapes]
-        return [length * g / g.norm() for length, g in zip(lengths, drawn, strict=True)]
+        return tuple(length * g / g.norm() for length, g in zip(lengths, drawn, strict=True))
 
-    def mixed(base: list[Tensor], shares: list[float]) -> list[Tensor]:
+    def mixed(base: tuple[Tensor, ...], shares: list[float]) -> tuple[Tensor, ...]:
         """Gradients whose angle with `base` is different in every layer."""
-        return [share * g + 0.3 * n for share, g, n in zip(shares, base, draw(), strict=True)]
+        return tuple(share * g + 0.3 * n for share, g, n in zip(shares, base, draw(), strict=True))
 
     first, second, third = draw(), draw(), draw()
     return [
         Case("three weights, nearly aligned", {"grads_a": first, "grads_b": mixed(first, [-1.0, 0.7, 2.0])}),
         Case("three weights, opposed", {"grads_a": second, "grads_b": mixed(second, [1.0, -0.7, 0.1])}),
-        Case("one gradient is zero", {"grads_a": [0 * g for g in third], "grads_b": third}, "zero"),
+        Case("one gradient is zero", {"grads_a": tuple(0 * g for g in third), "grads_b": third}, "zero"),
     ]
 
 
-def _sums(grads_a: list[Tensor], grads_b: list[Tensor]) -> tuple[float, float, float]:
+def _sums(grads_a: tuple[Tensor, ...], grads_b: tuple[Tensor, ...]) -> tuple[float, float, float]:
     pairs = list(zip(grads_a, grads_b, strict=True))
     return (float(sum((a * b).sum() for a, b in pairs)), float(sum((a * a).sum() for a, _ in pairs)),
             float(sum((b * b).sum() for _, b in pairs)))
 
 
 def _cosine_of(formula: Callable[[float, float, float], float]) -> Callable:
-    def wrong(grads_a: list[Tensor], grads_b: list[Tensor]) -> float:
+    def wrong(grads_a: tuple[Tensor, ...], grads_b: tuple[Tensor, ...]) -> float:
         dot, aa, bb = _sums(grads_a, grads_b)
         return formula(dot, aa, bb) if aa * bb else 0.0
 
     return wrong
 
 
-def averages_layers(grads_a: list[Tensor], grads_b: list[Tensor]) -> float:
-    cosines = [_cosine_of(lambda dot, aa, bb: dot / math.sqrt(aa * bb))([a], [b]) for a, b in zip(grads_a, grads_b, strict=True)]
+def averages_layers(grads_a: tuple[Tensor, ...], grads_b: tuple[Tensor, ...]) -> float:
+    cosine = _cosine_of(lambda dot, aa, bb: dot / math.sqrt(aa * bb))
+    cosines = [cosine((a,), (b,)) for a, b in zip(grads_a, grads_b, strict=True)]
     return sum(cosines) / len(cosines)
 
 
