@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from courselib.continual import Reservoir, accuracy, replay_loss
-from courselib.data.digits import class_tasks, permuted_tasks
-from courselib.experiments import run
-from courselib.forgetting import anchor, ewc_penalty, true_fisher
+from courselib.data.digits import Task, class_tasks, permuted_tasks
+from courselib.experiments import Table, run
+from courselib.forgetting import add, anchor, ewc_penalty, true_fisher
 from courselib.stream import five_tasks, train
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -48,34 +48,98 @@ def two_tasks(seed: int, tasks: str, method: str, strength: float = 0.0, kept: i
     return {"A before": before, "A after": accuracy(model(A.x_test), A.y_test), "B after": accuracy(model(B.x_test), B.y_test)}
 
 
-def forgetting(tasks: str, strength: float, seeds: Sequence[int], cache: bool) -> Measured:
+def permuted_forgetting(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Measured:
     settings = {
-        "naive": {"tasks": tasks, "method": "naive"},
-        "EWC": {"tasks": tasks, "method": "EWC", "strength": strength},
-        "replay of 200": {"tasks": tasks, "method": "replay", "kept": 200},
+        "naive": {"tasks": "permuted", "method": "naive"},
+        "EWC": {"tasks": "permuted", "method": "EWC", "strength": 1500.0},
+        "replay of 200": {"tasks": "permuted", "method": "replay", "kept": 200},
     }
     table = run(two_tasks, settings, seeds, cache=cache)
-    before, naive = table.column("A before", "naive"), table.column("A after", "naive")
-
-    def kept(setting: str) -> list[float]:
-        after = table.column("A after", setting)
-        return [(a - n) / (b - n) for a, n, b in zip(after, naive, before, strict=True)]
-
-    lost = Check("naive loses, in points", [100 * (b - n) for b, n in zip(before, naive, strict=True)], 40)
-    by_replay = Check("share of them that replay of 200 keeps", kept("replay of 200"), 0.85)
-    if tasks == "permuted":
-        by_ewc = Check("share of them that EWC keeps", kept("EWC"), 0.8)
-    else:
-        by_ewc = Check("share of them that EWC keeps: next to nothing", kept("EWC"), 0.15, at_most=True)
-    return Measured([lost, by_ewc, by_replay], table, columns=("A before", "A after", "B after"))
+    return Measured(
+        [
+            Check("naive loses, in points", lost(table, "naive"), 40),
+            Check("share of them that EWC keeps", kept(table, "EWC", "naive"), 0.8),
+            Check("share of them that replay of 200 keeps", kept(table, "replay of 200", "naive"), 0.85),
+        ],
+        table, columns=("A before", "A after", "B after"),
+    )
 
 
-def permuted_forgetting(seeds: Sequence[int], cache: bool = True) -> Measured:
-    return forgetting("permuted", 1500.0, seeds, cache)
+def lost(table: Table, setting: str) -> list[float]:
+    """Points that the old tasks lose, seed by seed."""
+    pairs = zip(table.column("A before", setting), table.column("A after", setting), strict=True)
+    return [100 * (before - after) for before, after in pairs]
 
 
-def class_forgetting(seeds: Sequence[int], cache: bool = True) -> Measured:
-    return forgetting("by class", 500.0, seeds, cache)
+def kept(table: Table, setting: str, naive: str) -> list[float]:
+    """The share of what naive training loses that this method keeps, seed by seed."""
+    columns = table.column("A before", naive), table.column("A after", naive), table.column("A after", setting)
+    return [(after - gone) / (before - gone) for before, gone, after in zip(*columns, strict=True)]
+
+
+def five_pairs(seed: int, method: str, strength: float = 0.0, kept: int = 0, steps: int = 300) -> dict:
+    """0 and 1, then 2 and 3, ..., one head of ten answers: the usual test. A is the first four tasks, B the last one.
+
+    "A before" is the mean accuracy of the four, each when it was just learned; "A after" when all five were.
+    """
+    tasks, fisher, buffer, learned = class_tasks(seed), None, Reservoir(max(kept, 1), seed), []
+    torch.manual_seed(seed)
+    model = network()
+
+    def score(task: Task) -> float:
+        return accuracy(model(task.x_test), task.y_test)
+
+    for number, task in enumerate(tasks):
+        start = anchor(model)
+
+        def loss(model: nn.Module, i: Tensor, task: Task = task, start: dict = start, fisher: dict | None = fisher) -> Tensor:
+            new = task.x_train[i], task.y_train[i]
+            if method == "replay" and buffer.seen:
+                return replay_loss(model, new, buffer.sample(BATCH))
+            return F.cross_entropy(model(new[0]), new[1]) + (ewc_penalty(model, start, fisher, strength) if fisher else 0)
+
+        train(model, task, loss, steps=steps, seed=100 * seed + number, lr=0.01)
+        learned.append(score(task))
+        if method == "EWC":
+            found = true_fisher(model, task.x_train)
+            fisher = add(fisher, found) if fisher else found
+        buffer.add_all(task.x_train, task.y_train)
+    return {"A before": sum(learned[:4]) / 4, "A after": sum(map(score, tasks[:4])) / 4, "B after": score(tasks[4])}
+
+
+STRENGTHS = {"halves": (500.0, 10_000.0, 100_000.0), "pairs": (2_000.0, 10_000.0)}
+FAIR = {"halves": 10_000.0, "pairs": 2_000.0}  # the largest at which what comes later is learned within 3 points of naive
+
+
+def by_class(seed: int, split: str, **setting) -> dict:
+    return five_pairs(seed, **setting) if split == "pairs" else two_tasks(seed, "by class", **setting)
+
+
+def class_forgetting(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Measured:
+    settings = {}
+    for split, strengths in STRENGTHS.items():
+        settings[f"{split}: naive"] = {"split": split, "method": "naive"}
+        for strength in strengths:
+            settings[f"{split}: EWC {strength:,.0f}"] = {"split": split, "method": "EWC", "strength": strength}
+        settings[f"{split}: replay of 200"] = {"split": split, "method": "replay", "kept": 200}
+    table = run(by_class, settings, seeds, cache=cache)
+    checks = []
+    for split, name in (("pairs", "five tasks of two digits"), ("halves", "two tasks of five digits")):
+        naive, ewc = f"{split}: naive", f"{split}: EWC {FAIR[split]:,.0f}"
+        checks += [
+            Check(f"{name}: naive loses, in points", lost(table, naive), 40),
+            Check(f"{name}: share of them that EWC keeps, next to nothing", kept(table, ewc, naive), 0.15, at_most=True),
+            Check(f"{name}: share of them that replay of 200 keeps", kept(table, f"{split}: replay of 200", naive), 0.85),
+        ]
+    return Measured(
+        checks, table, columns=("A before", "A after", "B after"),
+        note="One head of ten answers. In the five tasks A is the first four, B the last. EWC's strength is the largest tried on "
+        "tuning seeds (100 to 10^6) at which what comes later is still learned within 3 points of naive training. That it "
+        "keeps nothing is true of five tasks. Of two tasks it is not quite: there one or two of the five old digits survive, "
+        "and longer training (2,400 steps) and other strengths gave no less, from 0.17 at 100 to 0.32 at 10,000. Beyond, it "
+        "keeps A by not learning B: at 100,000 both are about three quarters right, at 10^6 B is not learned at all. Nothing in "
+        "EWC says how the old answers compare with the new ones, for no loss ever saw the two together; replay is such a loss.",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -91,7 +155,7 @@ METHODS = {
 }
 
 
-def continual(seeds: Sequence[int], cache: bool = True) -> Measured:
+def continual(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Measured:
     table = run(five_tasks, METHODS, seeds, cache=cache)
 
     def above(better: str, worse: str) -> Check:
