@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from needs import lack
 from submissions import answered, cell, code, data, released, right
 from typer.testing import CliRunner
 
@@ -351,7 +352,7 @@ def warm():
     try:
         process = Warm(["import math"], ["courselib.plots", "courselib.lora"], Limits(), sandboxed=True)
     except sandbox.SandboxUnavailable as error:
-        pytest.skip(str(error))
+        lack(str(error))
     yield process
     process.end()
 
@@ -406,3 +407,11 @@ def test_the_doctor_says_what_is_missing_and_the_command_ends_with_1(monkeypatch
 def test_a_refusal_is_one_sentence_that_says_what_to_do():
     sentence = sandbox.refused("bwrap: No permissions to create new namespace,\n likely because ...")
     assert "\n" not in sentence and "user.max_user_namespaces" in sentence and "--unsandboxed" in sentence
+
+
+def test_a_python_in_tmp_is_refused_with_a_sentence(monkeypatch):
+    monkeypatch.setattr(sandbox.sys, "prefix", "/tmp/course/.venv")
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: "/usr/bin/bwrap")
+    for way_in in (sandbox.require, lambda: sandbox.start([], Limits(), sandboxed=True)):
+        with pytest.raises(sandbox.SandboxUnavailable, match="move the course to another folder"):
+            way_in()
