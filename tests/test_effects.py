@@ -81,3 +81,15 @@ def test_an_effect_missed_is_in_the_table(effects):
     missed = effects.Measured([effects.digits_effects.Check("y is large", [0.0, 1.0], 40)], table, columns=("y",))
     effect = effects.Effect("An effect", "large", lambda seeds, cache: missed)
     assert "| An effect | y is large | ≥ 40 | 0.500 ± 6.353 | **no** | 3 |" in effects.report([(effect, missed, 3.0)], SEEDS)
+
+
+def test_a_run_of_some_effects_leaves_the_others_as_they_were(effects):
+    def one(name, values):
+        table = Table([{"setting": "s", "seed": seed, "y": y, "seconds": 1.0} for seed, y in zip(SEEDS, values, strict=True)])
+        check = effects.digits_effects.Check("y", values, 1)
+        return effects.Effect(name, "a target", None), effects.Measured([check], table, columns=("y",)), 2.0
+
+    whole = effects.report([one("First", (1.0, 1.2)), one("Second", (2.0, 2.2))], SEEDS)
+    again = effects.updated(whole, effects.report([one("Second", (3.0, 3.2))], SEEDS))
+    assert again == effects.report([one("First", (1.0, 1.2)), one("Second", (3.0, 3.2))], SEEDS)
+    assert effects.updated(again, again) == again
