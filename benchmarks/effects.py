@@ -3,7 +3,8 @@
     python benchmarks/effects.py [--quick] [--only WORD] [--no-cache]
 
 Five seeds, 5 to 9; `--quick` takes the first two and leaves the slowest runs out. Everything was tuned on seeds from 100 on,
-which are other texts, splits, networks and permutations. Writes benchmarks/effects.md (a quick or partial run only prints).
+which are other texts, splits, networks and permutations. Writes
+benchmarks/effects.md; with `--only` the rows and sections of those effects (a quick run only prints).
 
 A target is reached if the mean over the seeds reaches it. If the 95 % interval (Student's t) reaches beyond the
 target, that is said too. Orders ("replay above EWC") are judged on differences seed by seed.
@@ -40,9 +41,8 @@ def report(results: list[tuple[Effect, Measured, float]], seeds: Sequence[int]) 
     """The whole report in Markdown."""
     lines = [
         "# The effects, measured", "",
-        "Made by `python benchmarks/effects.py`; not to be edited by hand.", "",
-        f"{datetime.date.today()}, {machine()}, seeds {', '.join(map(str, seeds))}. Mean and 95 % interval over the seeds "
-        "(Student's t). Tuned on seeds from 100 on. Seconds are summed over all runs of the effect, as first computed.", "",
+        "Made by `python benchmarks/effects.py`; not to be edited by hand. Mean and 95 % interval over the seeds (Student's t). "
+        "Tuned on seeds from 100 on. Seconds are summed over all runs of the effect, as first computed.", "",
         "| effect | claim | target | measured | reached | seconds |", "|---|---|---|---|---|--:|",
     ]
     for effect, measured, seconds in results:
@@ -54,12 +54,34 @@ def report(results: list[tuple[Effect, Measured, float]], seeds: Sequence[int]) 
     for effect, measured, _ in results:
         columns = measured.columns
         lines += ["", f"## {effect.name}", "", f"Target: {effect.target}.", ""]
+        lines += [f"Measured {datetime.date.today()}, {machine()}, seeds {', '.join(map(str, seeds))}.", ""]
         lines += ["| method | " + " | ".join(columns) + " | seconds a run |", "|---" * (len(columns) + 2) + "|"]
         for setting, found in measured.table.summary().items():
             cells = [str(found.get(column, "–")) for column in columns] + [f"{found['seconds'].mean:.1f}"]
             lines.append(f"| {setting} | " + " | ".join(cells) + " |")
         lines += ["", measured.note] if measured.note else []
     return "\n".join(lines) + "\n"
+
+
+def updated(old: str, new: str) -> str:
+    """The report `old` with the effects that `new` has measured anew; in the order of EFFECTS, and then what else there was."""
+    rows, sections = _parts(old)
+    head, _, _ = new.partition("|---|---|---|---|---|--:|\n")
+    for known, fresh in zip((rows, sections), _parts(new), strict=True):
+        known.update(fresh)
+    names = [name for name in dict.fromkeys([effect.name for effect in EFFECTS] + list(rows)) if name in rows]
+    table = "".join(rows[name] for name in names)
+    return f"{head}|---|---|---|---|---|--:|\n{table}\n" + "\n".join(sections[name] for name in names)
+
+
+def _parts(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The rows and the section of each effect of a report, by the name of the effect."""
+    table, *found = text.partition("|---|---|---|---|---|--:|\n")[2].split("\n## ")
+    rows, name = {}, ""
+    for line in table.strip().splitlines():
+        name = line.split(" | ")[0].removeprefix("| ").strip() or name
+        rows[name] = rows.get(name, "") + line + "\n"
+    return rows, {part.split("\n")[0]: f"## {part.rstrip()}\n" for part in found}
 
 
 def machine() -> str:
@@ -73,7 +95,7 @@ def machine() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two seeds instead of five, without the slowest runs; prints only")
-    parser.add_argument("--only", default="", metavar="WORD", help="only effects whose name has this in it; prints only")
+    parser.add_argument("--only", default="", metavar="WORD", help="only effects whose name has this in it")
     parser.add_argument("--no-cache", action="store_true", help="compute everything again")
     options = parser.parse_args()
     chosen = [effect for effect in EFFECTS if options.only.lower() in effect.name.lower()]
@@ -89,8 +111,9 @@ def main() -> int:
         results.append((effect, measured, sum(row["seconds"] for row in measured.table.rows)))
     text = report(results, seeds)
     print(f"\n{text}\n{time.perf_counter() - begun:.0f} s in all")
-    if len(chosen) == len(EFFECTS) and not options.quick:
-        Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
+    path = Path(__file__).with_suffix(".md")
+    if not options.quick:
+        path.write_text(updated(path.read_text(encoding="utf-8"), text) if path.exists() else text, encoding="utf-8")
     return 0 if all(check.reached for _, measured, _ in results for check in measured.checks) else 1
 
 

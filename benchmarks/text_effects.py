@@ -119,9 +119,9 @@ def lora(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Measu
         table, columns=("right before, %", "right after, %", "trained, %", "KL, nats a token"),
         note="Other habits: the general world's own words and sentences, with other frequencies (new ones for every seed); LoRA "
         "of rank 2 on every linear layer. Clinical notes are measured beside it, without a target, to show where this ends: "
-        "there nearly every word is new to the model, its embeddings stay as they are under LoRA, and in the "
-        "same number of steps LoRA with so few parameters stays far behind. LoRA steers what a model has; it is slow to give "
-        "it a vocabulary.",
+        "there nearly every word is new to the model, its embeddings stay as they are under LoRA, and in the same "
+        "number of steps LoRA with so few parameters stays far behind. LoRA steers what a model has; it is slow to give it a "
+        "vocabulary.",
     )
 
 

@@ -89,7 +89,7 @@ def continue_pretraining(
         prepare(model)
     shares = {domain: new, general: BATCH - new} if new < BATCH else {domain: new}
     streams = [token_stream(tokenizer, worlds.world(name).texts(documents, "train", seed)) for name in shares]
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / WARMUP) * (1 - 0.9 * step / steps)
     )

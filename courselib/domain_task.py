@@ -68,10 +68,10 @@ def accuracy(model: nn.Module, start: Pretrained, seed: int = 0) -> float:
     return transfer.accuracy(model, start.tokenizer, *examples(seed)[1])
 
 
-def continue_after_task(start: Pretrained, seed: int = 0, **how: Any) -> SentenceClassifier:
-    """The wrong order: `finetune` first, then `domain_lab.adapt(**how)` of the body, under the head that the task has trained."""
-    model = finetune(start, seed)
+def continue_after_task(model: SentenceClassifier, start: Pretrained, seed: int = 0, **how: Any) -> SentenceClassifier:
+    """The wrong order: a copy of a model from `finetune` whose body went on with `domain_lab.adapt(**how)`; the head stays."""
     carried = Pretrained(copy.deepcopy(start.model), start.tokenizer)
     carried.model.model.load_state_dict(model.encoder.state_dict())
-    model.encoder = domain_lab.adapt(carried, seed=seed, **how).model.model.model
-    return model.eval()
+    after = copy.deepcopy(model)
+    after.encoder = domain_lab.adapt(carried, seed=seed, **how).model.model.model
+    return after.eval()

@@ -154,7 +154,7 @@ def fisher_memory(parameters: int, blocks: Sequence[int] = ()) -> dict[str, int]
     parameters (a layer each, say), keep only the pairs within a group; parameters in no group keep their diagonal.
     """
     if parameters < 1 or min(blocks, default=1) < 1 or sum(blocks) > parameters:
-        raise ValueError(f"{parameters} parameters cannot be split into blocks of {list(blocks)}. All have to be positive, and fit.")
+        raise ValueError(f"{parameters} parameters cannot be split into blocks of {list(blocks)}; all are positive, and fit.")
     paired = sum(size**2 for size in blocks) + parameters - sum(blocks)
     return {"diagonal": 4 * parameters, "blocks": 4 * paired, "full": 4 * parameters**2}
 

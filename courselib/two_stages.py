@@ -30,7 +30,7 @@ from courselib.training import Step, fit
 SOURCES = ("nothing", "same digits, noisy", "other digits", "wrong names", "wrong names, kept")
 PICTURES = 160  # that can be target examples; the others of the digits 5 to 9 are source examples
 WIDTH, CLASSES, BATCH, RATE = 64, 5, 32, 3e-3
-SOURCE_STEPS, TARGET_STEPS = 200, 60
+SOURCE_STEPS, TARGET_STEPS = 160, 40
 
 
 def pretrain_then_finetune(source: str, labels: int, seed: int) -> dict[str, float]:
@@ -98,8 +98,9 @@ def source_pictures(source: str, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def train(network: nn.Module, x: Tensor, y: Tensor, steps: int, *callbacks: Callable[[Step], None]) -> list[float]:
-    """AdamW on shuffled-once batches of 32 (or all pictures, if there are fewer). Returns the losses."""
-    batches = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
+    """AdamW on as few batches of equal size as keep to 32 pictures each. Returns the losses."""
+    parts = -(-len(x) // BATCH)
+    batches = list(zip(x.tensor_split(parts), y.tensor_split(parts), strict=True))
 
     def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return F.cross_entropy(model(batch[0]), batch[1])

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 
-def forgetting_gradient_cosine(grads_a: list[Tensor], grads_b: list[Tensor]) -> float:
+def forgetting_gradient_cosine(grads_a: tuple[Tensor, ...], grads_b: tuple[Tensor, ...]) -> float:
     """The cosine of the angle between the gradients of two tasks, taken as two long vectors.
 
-    grads_a, grads_b: lists of equal length, one tensor for each weight of the model; tensors at the same place have
-    the same shape, tensors at different places need not. All weights together make one vector, and one cosine.
+    grads_a, grads_b: as torch.autograd.grad returns them, one tensor for each weight of the model; tensors at the same
+    place have the same shape, tensors at different places need not. All weights together make one vector, and one cosine.
     Returns a number between -1 and 1. A gradient that is zero everywhere has no direction: return 0.0 then.
     """
     dot = sum((a * b).sum() for a, b in zip(grads_a, grads_b, strict=True))

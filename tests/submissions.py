@@ -5,18 +5,14 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from autograder import chapter
 from autograder.execute import answer_name
+from autograder.exercises import exercises
 
-WRONG = '''
-import torch
-
-
-def lora_forward(x, W0, lora_A, lora_B):
-    return torch.nn.functional.linear(x, W0)
-'''
+ROOT = Path(__file__).parents[1]
 
 
 def released(assignment: str) -> bytes:
@@ -51,3 +47,59 @@ def code(source: str) -> dict[str, Any]:
 
 def data(of: dict[str, Any]) -> bytes:
     return json.dumps(of).encode()
+
+
+def misconceived(assignment: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """The released notebook with a misconception (exercise id -> its name) as each answer.
+
+    Nothing in the sandbox knows the misconceptions, so the submission brings the modules that define them, as text.
+    """
+    answers = {}
+    for exercise_id, name in names.items():
+        topic = exercise_id.split(".")[0]
+        answers[exercise_id] = f"{exercises[exercise_id].name} = brought({topic!r}, {exercise_id!r}, {name!r})"
+    filled = answered(assignment, answers)
+    topics = {exercise_id.split(".")[0] for exercise_id in names}
+    sources = {name: text for topic in topics for name, text in _sources(topic).items()}
+    filled["cells"].insert(0, code(f"SOURCES = {sources!r}\n{_BRING}"))
+    return filled
+
+
+def _sources(topic: str) -> dict[str, str]:
+    """The modules that the exercises of a topic are made of, by name."""
+    paths = [ROOT / "autograder" / "exercise.py", ROOT / "autograder" / "draws.py", *(ROOT / "solutions").rglob("*.py")]
+    exercise_files = ROOT / "autograder" / "exercises" / topic
+    paths += [exercise_files.with_suffix(".py")] if exercise_files.with_suffix(".py").exists() else exercise_files.rglob("*.py")
+    closed = {name for e in exercises.values() if e.id.startswith(topic + ".") for name in getattr(e, "closes", ())}
+    for name in closed:
+        path = ROOT.joinpath(*name.split("."))
+        paths += path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
+    found = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+    return {"autograder.exercises": "", "solutions": ""} | texts
+
+
+_BRING = """
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+
+
+class Brought(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        package = any(other.startswith(name + ".") for other in SOURCES)
+        return importlib.util.spec_from_loader(name, self, is_package=package) if name in SOURCES else None
+
+    def exec_module(self, module):
+        exec(compile(SOURCES[module.__name__], module.__name__, "exec"), module.__dict__)
+
+
+sys.meta_path.insert(0, Brought())
+
+
+def brought(topic, exercise_id, name):
+    module = importlib.import_module("autograder.exercises." + topic)
+    exercise = next(value for value in vars(module).values() if getattr(value, "id", None) == exercise_id)
+    return next(mistake for mistake in exercise.misconceptions if mistake.name == name).wrong
+"""

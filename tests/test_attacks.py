@@ -17,6 +17,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from needs import lack
 from submissions import answered, cell, code, data, released, right
 
 from autograder.grading.grader import Graded, Grader, SandboxUnavailable
@@ -28,15 +29,18 @@ COURSE = Path(__file__).parents[1]
 ATTACKS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).with_name("attacks").glob("*.py"))}
 QUICKSTART, EXERCISE = "00_quickstart", "quickstart.lora_forward"
 HONEST = ("partial", 1.0, "base_only")
+CRASHED, TIMED_OUT, UNREADABLE = ("crashed", 0.0, None), ("timed out", 0.0, None), ("unreadable", 0.0, None)
 LOST = {  # what an attack does to its own process, and what it costs
-    "exit": ("crashed", 0.0, None), "exit_in_the_answer": ("crashed", 0.0, None), "segfault": ("crashed", 0.0, None),
-    "flood_in_the_answer": ("flooded", 0.0, None), "hang_in_the_answer": ("timed out", 0.0, None),
-    "hang": ("timed out", 0.0, None),
-    "huge_answer": ("unreadable", 0.0, None), "strange_answers": ("unreadable", 0.0, None),
-    "garbage_on_the_channel": ("unreadable", 0.0, None), "forged_answers": ("unreadable", 0.0, None),
-    "replaced_modules": ("unreadable", 0.0, None), "patched_kernel": ("not attempted", 0.0, None),
+    "exit": CRASHED, "exit_in_the_answer": CRASHED, "segfault": CRASHED, "memory_of_many": CRASHED,
+    "hang": TIMED_OUT, "hang_in_the_answer": TIMED_OUT, "flood_in_the_answer": ("flooded", 0.0, None),
+    "huge_answer": UNREADABLE, "strange_answers": UNREADABLE, "garbage_on_the_channel": UNREADABLE,
+    "forged_answers": UNREADABLE, "replaced_modules": UNREADABLE, "patched_kernel": ("not attempted", 0.0, None),
 }
-LIMITS = Limits(cell=2, cells=6, exercise=2, submission=30, memory=700 << 20, total_memory=1 << 30, disk=32 << 20, processes=24)
+SAID = {  # what the instructor reads
+    "memory_of_many": "it used too much (memory)", "garbage_on_the_channel": "it stopped answering (unreadable)",
+    "forged_answers": "was not made by the course's own code", "replaced_modules": "was not made by the course's own code",
+}
+LIMITS = Limits(cell=2, cells=6, exercise=2, submission=30, memory=300 << 20, total_memory=600 << 20, disk=32 << 20, processes=24)
 TAIL = '''
 
 def right(x, W0, lora_A, lora_B):
@@ -70,7 +74,7 @@ def server(place):
         sockets[-1].bind(address)
         sockets[-1].listen()
     for sock in sockets:
-        threading.Thread(target=lambda sock=sock: came.append(sock.accept()), daemon=True).start()
+        threading.Thread(target=lambda sock=sock: [came.append(sock.accept()) for _ in range(1000)], daemon=True).start()
     yield sockets[0].getsockname()[1], came
 
 
@@ -80,7 +84,7 @@ def grader(place):
         with Grader(released(QUICKSTART), limits=LIMITS) as one:
             yield one
     except SandboxUnavailable as error:
-        pytest.skip(str(error))
+        lack(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +145,9 @@ def test_an_attack_scores_what_its_answer_is_worth(attack, place, server, name):
     if name == "poison_the_next":
         graded = attack(with_attack(ATTACKS[name], place, server[0]))  # the second looks for what the first one left
     assert verdict(graded) == LOST.get(name, HONEST), graded
-    if name in LOST and LOST[name][0] in ("crashed", "timed out"):
-        assert graded.notes or graded.reports[EXERCISE]["message"]
+    if name in SAID:
+        assert graded.needs_human
+        assert any(SAID[name] in note for note in graded.notes), graded.notes
 
 
 def test_nothing_of_an_attack_is_left_running(attack, place, server):
@@ -157,6 +162,18 @@ def command_lines() -> list[bytes]:
         with contextlib.suppress(OSError):
             lines.append(path.read_bytes())
     return lines
+
+
+@pytest.mark.parametrize("name", ["network", "secrets"])
+def test_without_the_sandbox_the_same_attack_succeeds(grader, place, server, name):
+    """So it is the sandbox that stops it, and these attacks are attacks. (Of those that would do no harm here.)"""
+    unsandboxed = Grader(released(QUICKSTART), sandboxed=False, limits=LIMITS)
+    with unsandboxed:
+        graded = unsandboxed.grade(with_attack(ATTACKS[name], place, server[0]), seed=5)
+    assert bool(server[1]) == (name == "network")
+    server[1].clear()
+    assert not graded.sandboxed
+    assert verdict(graded)[:2] == ("pass", 4.0)
 
 
 # --- attacks that are no code -----------------------------------------------------------------------------------------
@@ -219,7 +236,7 @@ def half_a_character(submitted: dict) -> None:
 
 def strange_cells(submitted: dict) -> None:
     odd = {"nbgrader": {"grade_id": ["x"], "points": "9", "locked": 1}}
-    submitted["cells"] += [None, 1, [], {}, {"cell_type": [], "source": {}, "metadata": 3}, {"source": [1, None, "x"], "metadata": []}]
+    submitted["cells"] += [None, 1, [], {}, {"cell_type": [], "source": {}, "metadata": 3}, {"source": [1, None], "metadata": []}]
     submitted["cells"].append(code("1") | {"metadata": odd})
 
 
@@ -243,7 +260,7 @@ def nested(depth: int) -> bytes:
     return b"[" * depth + b"]" * depth
 
 
-UNREADABLE = {
+NO_NOTEBOOKS = {
     "empty": b"",
     "text": b"print('hello')",
     "binary": os.urandom(10_000),
@@ -265,9 +282,9 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.parametrize("name", NO_NOTEBOOKS)
 def test_what_is_no_notebook_scores_nothing_and_waits_for_a_person(attack, name):
-    graded = attack(UNREADABLE[name])
-    assert verdict(graded) == ("unreadable", 0.0, None)
+    graded = attack(NO_NOTEBOOKS[name])
+    assert verdict(graded) == UNREADABLE
     assert graded.needs_human
     assert len(graded.notes) == 1 and "notebook" in graded.notes[0]

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from courselib import domain, models
+from courselib.data import worlds
 from courselib.data.windows import Windows, token_stream
+from courselib.models.causal import next_token_loss
 
 
 def test_perplexity_and_forgetting_by_hand():
@@ -50,3 +52,59 @@ def test_the_new_domain_is_learned_and_mixing_keeps_the_old():
     assert torch.equal(start.model.state_dict()["model.embed_tokens.weight"], weights)  # a copy was trained
     with pytest.raises(ValueError, match="0.5 mixes evenly"):
         domain.continue_pretraining(start, "clinical", alpha=0.0)
+
+
+def test_hooks_of_continued_pretraining():
+    start, seen = models.load("causal"), []
+
+    def freeze(model):
+        model.requires_grad_(False)
+        model.model.norm.requires_grad_(True)
+
+    after = domain.continue_pretraining(
+        start, "clinical", steps=2, window=16, documents=20, prepare=freeze,
+        penalty=lambda model: 0 * model.model.norm.weight.sum(), callbacks=[lambda step: seen.append(step.number)],
+    )
+    assert seen == [1, 2]
+    changed = {
+        name for (name, a), (_, b) in zip(start.model.named_parameters(), after.model.named_parameters(), strict=True)
+        if not torch.equal(a, b)
+    }
+    assert changed == {"model.norm.weight"}
+    with pytest.raises(FloatingPointError):
+        domain.continue_pretraining(start, "clinical", steps=1, window=16, documents=20,
+                                    penalty=lambda model: model.model.norm.weight.sum() * float("nan"))
+
+
+def test_mixing_and_choosing_by_hand():
+    assert domain.mixed_loss(4.0, 2.0, 0.25) == 2.5
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        domain.mixed_loss(4.0, 2.0, 1.5)
+    alphas, new, old = [0.25, 0.5, 1.0], [4.0, 3.0, 2.5], [0.9, 1.5, 5.0]
+    assert domain.penalised(new, old, 1.0, 2.0) == [4.0, 4.0, 10.5]  # a general loss that fell is no credit
+    assert [domain.choose_alpha(alphas, new, old, 1.0, penalty) for penalty in (0, 0.1, 1, 10)] == [1.0, 1.0, 0.5, 0.25]
+    with pytest.raises(ValueError, match="reward forgetting"):
+        domain.choose_alpha(alphas, new, old, 1.0, -1)
+    with pytest.raises(ValueError, match="came 3, 2, 3"):
+        domain.choose_alpha(alphas, new[:2], old, 1.0, 1)
+
+
+def test_the_mix_adds_up_and_the_domain_comes_first():
+    assert domain.data_mix(1000, 0.1) == (900, 100)
+    assert domain.data_mix(7, 0.4) == (4, 3)
+    assert domain.data_mix(50, 0.0) == (50, 0) and domain.data_mix(50, 1.0) == (0, 50)
+    assert all(sum(domain.data_mix(n, share / 7)) == n for n in range(1, 40) for share in range(8))
+    with pytest.raises(ValueError, match="0.1 means a tenth"):
+        domain.data_mix(1000, 10)
+
+
+def test_nats_a_token_and_a_character():
+    causal = models.load("causal")
+    text = " ".join(worlds.world("general").texts(12, "test"))
+    token, character = domain.nats_per_character(causal, [text], window=64)
+    ids = token_stream(causal.tokenizer, [text])
+    rows = [next_token_loss(causal.model, part[None]).item() for part in ids.split(64) if len(part) == 64]
+    assert token == pytest.approx(sum(rows) / len(rows))
+    assert 3 < token / character < 8  # characters a token
+    with pytest.raises(ValueError, match="one window takes 64"):
+        domain.nats_per_character(causal, ["Short."], window=64)

@@ -80,7 +80,7 @@ def test_no_file_holds_a_model_answer(bundle, exercise_id):
     closed = [bundle / name.replace(".", "/") for name in getattr(exercise, "closes", ())]
     if isinstance(exercise, Exercise):
         secret = distinctive_lines(exercise.answer)
-        sources = plain((release.ROOT / "solutions" / f"{exercise_id.split('.')[0]}.py").read_text(encoding="utf-8"))
+        sources = plain(inspect.getsource(inspect.getmodule(exercise.answer)))
         assert any(plain(line) in sources for line in secret)  # this way of looking does find an answer
     else:
         secret = list(filter(str.strip, exercise.answer().splitlines())) + [criterion for _, criterion in exercise.rubric]
@@ -111,7 +111,7 @@ def test_the_notebooks_are_those_of_the_course(bundle):
 
 REPLAY = """
 import json, pickle
-from autograder.values import plain, same
+from autograder.values import Unreadable, plain, same
 with open(sys.argv[1], "rb") as file:
     records = pickle.load(file)
 

@@ -16,7 +16,7 @@ from autograder.grading.protocol import DEPTH_MOST, DTYPES, INTEGER_MOST, opaque
 from autograder.values import MAX_NUMBERS
 
 TEXT_MOST = 20_000  # characters of a string
-ITEMS_MOST = 200_000  # of a list, or of all lists in it together
+ITEMS_MOST = 200_000  # of a list and all lists in it, of one case
 
 
 def coerce(value: Any) -> Any:
@@ -57,10 +57,10 @@ def _coerce(value: Any, depth: int, left: list[int]) -> Any:
 
 def _tensor(value: torch.Tensor) -> Any:
     with torch._C.DisableTorchFunctionSubclass():  # a subclass may answer everything in its own way
-        value = value.as_subclass(torch.Tensor).detach()
         if value.numel() > MAX_NUMBERS or value.dtype not in DTYPES:
             return opaque("Tensor")
-        return (value if value.layout is torch.strided else value.to_dense()).cpu().resolve_neg().contiguous()
+        value = value.detach() if value.layout is torch.strided else value.detach().to_dense()
+        return value.as_subclass(torch.Tensor).cpu().resolve_neg().contiguous()
 
 
 def _array(value: np.ndarray) -> Any:

@@ -41,7 +41,8 @@ class Graded:
 
 
 class Grader:
-    """Grades submissions of one assignment, one after the other. Use it in a `with` block.
+    """Grades submissions of one assignment, one after the other. Use it in a `with` block, and from one thread: its warm
+    process ends with the thread that started it (and is then started again).
 
     Args:
         released: the notebook that was handed out.
@@ -88,14 +89,14 @@ class Grader:
         return Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, seconds, cpu)
 
     def _ask(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
-        """Run the submission; once more if the warm process dies of it, and then that counts as the submission's doing."""
+        """Run the submission; once more if what runs it is killed, and if that happens again it is the submission's doing."""
         for again in (False, True):
             try:
                 return self._ask_once(self._living(), work, seed)
             except Lost:
                 self._stop()
                 if again:
-                    work.note("the process that runs submissions died of it, twice", human=True)
+                    work.note("the process that runs submissions was killed when it ran this one, twice", human=True)
         trials = self._draw(seed)
         return trials, {i: instead(trial, "crashed") for i, trial in trials.items()}
 
@@ -103,8 +104,8 @@ class Grader:
         limits, answers, failed, state = self.limits, {}, [], ""
         with warm.fork() as channel:
             trials = self._draw(seed)  # while it forks
-            questions = [_question(trials[i], self.exercises[i]) for i in trials]
-            frame = encode({"seed": seed, "cells": work.run, "questions": questions})
+            questions = [_question(trial, self.exercises[i], _seed(seed, f"answers of {i}")) for i, trial in trials.items()]
+            frame = encode({"seed": _seed(seed, "cells"), "cells": work.run, "questions": questions})
             end = time.monotonic() + limits.submission
             try:
                 channel.send_frame(frame, end)
@@ -123,10 +124,13 @@ class Grader:
         if state:
             work.note(f"it stopped answering ({state})", human=state == "unreadable")
         errors = _cell_errors(failed, work)
-        return trials, {
-            i: outcomes_of(trial, answers[i], errors.get(self.released.exercises[i])) if i in answers else instead(trial, state)
-            for i, trial in trials.items()
-        }
+        outcomes = {i: instead(trial, state) for i, trial in trials.items() if i not in answers}
+        for exercise_id, answer in answers.items():
+            found = outcomes_of(trials[exercise_id], answer, errors.get(self.released.exercises[exercise_id]))
+            if any(outcome.state == "unreadable" for outcome in found):
+                work.note(f"what came back for {exercise_id} was not made by the course's own code", human=True)
+            outcomes[exercise_id] = found
+        return trials, outcomes
 
     def _draw(self, seed: int) -> dict[str, Trial]:
         return {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
@@ -159,13 +163,13 @@ class Grader:
             return asdict(judge(trial, instead(trial, "unreadable")))
 
 
-def _seed(seed: int, exercise_id: str) -> int:
-    """The seed of one exercise's cases."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {exercise_id}".encode()).digest()[:4], "big")
+def _seed(seed: int, purpose: str) -> int:
+    """A seed for one purpose, from the seed of the submission. Those that the sandbox hears say nothing about the others."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4], "big")
 
 
-def _question(trial: Trial, exercise: Exercise) -> dict[str, Any]:
-    return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": trial.seed}
+def _question(trial: Trial, exercise: Exercise, seed: int) -> dict[str, Any]:
+    return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed}
 
 
 def _imports(setup: list[Cell]) -> list[str]:
@@ -187,7 +191,7 @@ def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:
         if len(said) == 3 and all(isinstance(text, str) for text in said) and said[0] in known:
             errors[said[0]] = f"{said[1][:60]}: {said[2][:300]}" if said[2] else said[1][:60]
     for name, error in errors.items():
-        work.note(f"the cell {name} raised {error}")
+        work.note(f"{'' if name.startswith('cell ') else 'the cell '}{name} raised {error}")
     return errors
 
 

@@ -26,12 +26,13 @@ def outcomes_of(trial: Trial, answer: Any, error: str | None) -> list[Outcome]:
     """The outcomes in `answer`, checked. `error`: what the cell with the student's function raised, if it did."""
     if not isinstance(answer, dict) or answer.get("id") != trial.id:
         return instead(trial, "unreadable")
-    if answer.get("instead") == "missing":
+    state = _text(answer, "instead")
+    if state == "missing":
         if error:
             return instead(trial, "raised", f"it raised {error}, in the cell that defines it")
         return instead(trial, "not attempted", f"there is no {trial.name} in the notebook: its cell is missing or empty")
-    if answer.get("instead") in INSTEAD:
-        return instead(trial, answer["instead"])
+    if state in INSTEAD:
+        return instead(trial, state)
     found = answer.get("outcomes")
     if not isinstance(found, list) or len(found) != len(trial.cases):
         return instead(trial, "unreadable")
@@ -39,7 +40,7 @@ def outcomes_of(trial: Trial, answer: Any, error: str | None) -> list[Outcome]:
 
 
 def _outcome(item: Any, case: dict[str, Any]) -> Outcome:
-    if not isinstance(item, dict) or item.get("state") not in STATES:
+    if not isinstance(item, dict) or _text(item, "state") not in STATES:
         return Outcome("unreadable", message=INSTEAD["unreadable"])
     changed = item.get("changed")
     changed = [name for name in case["inputs"] if name in changed] if isinstance(changed, list) else []

@@ -29,6 +29,7 @@ MAGIC = b"FTC1"
 JSON_MOST = 16_000_000  # bytes
 TENSORS_MOST = 64_000_000  # bytes
 DEPTH_MOST = 40  # containers in containers
+ITEMS_MOST = 300_000  # in all containers of a frame together
 INTEGER_MOST = 2**1000  # what still fits into a float
 NAME_MOST = 60  # characters of the type's name of an opaque thing
 DTYPES = {
@@ -88,7 +89,7 @@ def decode(text: bytes, blob: bytes) -> Any:
         raise Malformed(f"not safetensors: {error}") from None
     if any(tensor.dtype not in DTYPES for tensor in tensors.values()):
         raise Malformed("a tensor of a type that does not travel")
-    return _unpack(tree, tensors, 0)
+    return _unpack(tree, tensors, 0, [ITEMS_MOST])
 
 
 def _pack(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
@@ -110,7 +111,9 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
             raise Malformed("a dictionary with a key that is not a string")
         return {"dict": {key: _pack(item, tensors, depth + 1) for key, item in value.items()}}
     if isinstance(value, (torch.Tensor, np.ndarray)):
-        tensor = torch.as_tensor(value).detach()
+        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
+            raise Malformed(f"an array of {value.dtype} does not travel")
+        tensor = torch.as_tensor(np.array(value, order="C") if isinstance(value, np.ndarray) else value).detach()
         if tensor.dtype not in DTYPES:
             raise Malformed(f"a tensor of {tensor.dtype} does not travel")
         name = str(len(tensors))
@@ -121,11 +124,12 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
     raise Malformed(f"{kind.__name__} is not plain data")
 
 
-def _unpack(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
-    if depth > DEPTH_MOST:
-        raise Malformed("too deep")
+def _unpack(value: Any, tensors: dict[str, torch.Tensor], depth: int, left: list[int]) -> Any:
+    left[0] -= 1
+    if depth > DEPTH_MOST or left[0] < 0:
+        raise Malformed("too deep, or too much")
     if isinstance(value, list):
-        return [_unpack(item, tensors, depth + 1) for item in value]
+        return [_unpack(item, tensors, depth + 1, left) for item in value]
     if not isinstance(value, dict):
         if type(value) is int and abs(value) >= INTEGER_MOST:
             raise Malformed("a whole number that is too large to travel")
@@ -134,9 +138,9 @@ def _unpack(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
         raise Malformed("an object without a kind")
     ((kind, inside),) = value.items()
     if kind == "tuple" and isinstance(inside, list):
-        return tuple(_unpack(item, tensors, depth + 1) for item in inside)
+        return tuple(_unpack(item, tensors, depth + 1, left) for item in inside)
     if kind == "dict" and isinstance(inside, dict):
-        return {key: _unpack(item, tensors, depth + 1) for key, item in inside.items()}
+        return {key: _unpack(item, tensors, depth + 1, left) for key, item in inside.items()}
     if kind in ("tensor", "array") and isinstance(inside, str) and inside in tensors:
         return tensors[inside] if kind == "tensor" else _array(tensors[inside])
     if kind == "opaque" and isinstance(inside, str) and inside.isidentifier() and len(inside) <= NAME_MOST:

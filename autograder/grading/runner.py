@@ -48,6 +48,14 @@ def serve(sock: socket.socket, shell: InteractiveShell, limits: Limits, enclosed
         questions = questions[answered:]
 
 
+def warm_up(shell: InteractiveShell) -> None:
+    """Do once, before any fork, what every submission does first: what is loaded late is then there, and paid for once."""
+    seed_everything(0)
+    question = {"id": "", "name": "x", "probe": "call", "inputs": [{"x": torch.ones(2, 2)}], "seed": 0}
+    _answer(question, {"x": lambda x: x @ x.T + torch.softmax(x, -1)}, 1.0)
+    run_cells(shell, [{"id": "", "source": "def x():\n    return [1]\n\nx()"}, {"id": "", "source": "del x"}], 1.0, 1.0)
+
+
 def _end_all_others() -> None:
     """End what the cells, or an exercise, left running. This is the first process of its namespace, so -1 names no other."""
     with contextlib.suppress(OSError):

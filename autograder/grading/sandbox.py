@@ -80,10 +80,10 @@ def start(closed: Iterable[str], limits: Limits, sandboxed: bool) -> Process:
         sandboxed: False runs it as a plain child of this process, for machines that have no namespaces.
 
     Raises:
-        SandboxUnavailable: when bubblewrap is not there. (When the system refuses it, the process ends at once.)
+        SandboxUnavailable: when there cannot be a sandbox here. (When the system refuses it, the process ends at once.)
     """
-    if sandboxed and shutil.which("bwrap") is None:
-        raise SandboxUnavailable(WITHOUT_BWRAP)
+    if sandboxed:
+        possible()
     ours, theirs = socket.socketpair()
     staged = tempfile.TemporaryDirectory(prefix="course-sandbox-")
     stderr = tempfile.TemporaryFile()  # noqa: SIM115 (`Process.end` closes it)
@@ -112,6 +112,18 @@ WITHOUT_BWRAP = (
     "Submissions are run in a sandbox that bubblewrap builds, and there is no `bwrap` on this machine: install it "
     "(Debian, Ubuntu: apt install bubblewrap; it needs Linux), or say --unsandboxed if you trust everybody who handed in."
 )
+
+
+def possible() -> None:
+    """Raise `SandboxUnavailable` with a sentence where nothing needs to be tried to know that there can be no sandbox."""
+    if shutil.which("bwrap") is None:
+        raise SandboxUnavailable(WITHOUT_BWRAP)
+    for prefix in (sys.prefix, sys.base_prefix):
+        if Path(prefix).resolve().is_relative_to("/tmp"):
+            raise SandboxUnavailable(
+                f"The Python of this course lies in {prefix}, and the sandbox has a /tmp of its own, in which it would be gone: "
+                "move the course to another folder."
+            )
 
 
 def stage(folder: Path, sandboxed: bool) -> Path:
@@ -224,10 +236,10 @@ def refused(reason: str) -> str:
 
 def require() -> None:
     """Raise `SandboxUnavailable` with a sentence if this machine cannot enclose a submission; takes a few milliseconds."""
-    if shutil.which("bwrap") is None:
-        raise SandboxUnavailable(WITHOUT_BWRAP)
+    possible()
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "autograder").mkdir()
-        done = subprocess.run(bwrap(Path(place), [], Limits(), ["true"]), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        command = bwrap(Path(place), [], Limits(), ["true"])
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise SandboxUnavailable(refused(done.stderr))

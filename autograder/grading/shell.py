@@ -49,6 +49,8 @@ def make_shell() -> InteractiveShell:
     shell = InteractiveShell.instance(config=config)
     shell.showtraceback = lambda *a, **k: None  # type: ignore[method-assign]
     shell.showsyntaxerror = lambda *a, **k: None  # type: ignore[method-assign]
+    shell.enable_gui = lambda *a, **k: None  # type: ignore[method-assign]
+    shell.ask_exit = lambda: None
     return shell
 
 

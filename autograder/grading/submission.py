@@ -20,6 +20,7 @@ SMALL = 16 << 20  # bytes; a larger file is slimmed in a process of its own befo
 LARGE = 512 << 20  # bytes; more than that nobody hands in
 SOURCE_MOST = 2 << 20  # characters of all cells together
 CELLS_MOST = 5_000
+NOTES_MOST = 50
 DEMONSTRATION, SETUP = "demonstration-", "setup-"
 _CHECK = re.compile(r"""\s*check\(\s*['"]([\w.]+)['"]\s*,[^\n]*\)\s*""")
 _TITLE = re.compile(r"\*\*Exercise `([\w.]+)`\*\*")
@@ -64,7 +65,8 @@ class Plan:
     needs_human: bool = False
 
     def note(self, sentence: str, human: bool = False) -> None:
-        self.notes.append(sentence.encode("utf-8", "replace").decode())  # JSON may hold halves of characters
+        if len(self.notes) < NOTES_MOST:
+            self.notes.append(sentence.encode("utf-8", "replace").decode())  # JSON may hold halves of characters
         self.needs_human = self.needs_human or human
 
 

@@ -70,7 +70,7 @@ class Warm:
         """The channel of a fork; the fork ends with the block, and `ended` says how it went.
 
         Raises:
-            Lost: when the warm process dies meanwhile.
+            Lost: when the warm process, or the fork, is killed meanwhile by somebody else.
             Infrastructure: when the fork could not be enclosed; nothing of the submission has run.
         """
         ours, theirs = socket.socketpair()
@@ -87,6 +87,8 @@ class Warm:
             self.ended = self._end_fork()
         if "failed" in self.ended:
             raise Infrastructure(f"a submission could not be enclosed: {self.ended['failed']}")
+        if self.ended["killed"]:  # by nobody inside, for they cannot; most likely by a system without memory
+            raise Lost("a fork was killed from outside")
 
     def _end_fork(self) -> dict[str, Any]:
         deadline = time.monotonic() + END_SECONDS

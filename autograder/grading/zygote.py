@@ -1,17 +1,16 @@
 """The warm process: it has done the imports, and forks once for each submission. It runs inside the sandbox.
 
-It never computes (a process that has computed on two threads hangs its forks), never runs a line of a student's, and holds
-nothing worth stealing. The judge talks to it over the control socket: one message says what to import; then, for each
-submission, a byte comes with a socket attached. The fork serves the submission on that socket, out of this process's sight:
-what comes over it may be forged, what comes over the control socket may not. When the judge says that it is done, or hangs
-up, the fork is killed, and with it everything that the submission started.
+It computes next to nothing, and that on one thread (a process that has computed on two hangs its forks), never runs a line of a
+student's, and holds nothing worth stealing. The judge talks to it over the control socket: one message says what to import;
+then, for each submission, a byte comes with a socket attached. The fork serves the submission on that socket, out of this
+process's sight: what comes over it may be forged, what comes over the control socket may not. When the judge says that it is
+done, or hangs up, the fork is killed, and with it everything that the submission started.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import importlib.abc
 import os
 import resource
@@ -57,9 +56,12 @@ def main(fd: int) -> None:
     own = os.pidfd_open(os.getpid()) if enclosed else -1
     sys.meta_path.insert(0, ClosedModules(setup["closed"]))
     failed = _import(setup["imports"])
+    from autograder.grading import runner
     from autograder.grading.shell import make_shell
 
     shell = make_shell()
+    runner.warm_up(shell)
+    _one_thread()
     gc.collect()
     gc.freeze()  # what is here already is not looked at again, so it is not copied
     control.send({"ready": True, "failed": failed, "own_proc": os.path.exists("/proc/self")}, time.monotonic() + 10)
@@ -86,16 +88,25 @@ def main(fd: int) -> None:
 
 
 def _import(statements: list[str]) -> list[str]:
-    """Run import statements, torch's in any case; return a sentence for each that fails (a closed module, most likely)."""
+    """Run import statements; return a sentence for each that fails (a closed module, most likely).
+
+    Torch is needed in any case. Students draw, and matplotlib takes half a second.
+    """
     failed = []
-    for statement in ["import torch, numpy, safetensors.torch", *statements]:
+    for statement in ["import torch, numpy, safetensors.torch, matplotlib.pyplot", *statements]:
         try:
             exec(statement, {})
         except Exception as error:
             failed.append(f"`{statement}` raised {type(error).__name__}: {error}"[:300])
     sys.modules["torch"].set_num_threads(1)
-    importlib.import_module("autograder.grading.runner")
     return failed
+
+
+def _one_thread() -> None:
+    """Wait for threads that an import has started and that are about to end: a fork has only the one that forked."""
+    end = time.monotonic() + 2
+    while os.path.exists("/proc/self/task") and len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _fork(fd: int, own: int, folder: str, shell: Any, limits: Limits) -> int:
@@ -159,17 +170,24 @@ def _watch(control: Channel, child: int, enclosed: bool, limits: Limits, begun: 
             if excess:
                 os.kill(child, signal.SIGKILL)
     data = control.sock.recv(1)
+    killed = enclosed and not excess and _was_killed(child)
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(OSError):
             kill(child, signal.SIGKILL)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _, status = os.waitpid(child, 0)
+    os.waitpid(child, 0)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if data != DONE:  # the judge is gone
         raise SystemExit(0)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime + time.process_time() - begun
-    control.send({"status": os.waitstatus_to_exitcode(status), "excess": excess, "cpu": cpu}, time.monotonic() + 10)
+    control.send({"killed": killed, "excess": excess, "cpu": cpu}, time.monotonic() + 10)
     control.sock.settimeout(None)
+
+
+def _was_killed(child: int) -> bool:
+    """Whether the child has ended by a SIGKILL already. Nothing inside can send one to the first process of its namespace."""
+    dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return dead is not None and (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
 
 
 def _excess(limits: Limits) -> str:

@@ -1,7 +1,4 @@
-"""Take all memory: in one process, in many, in /tmp and in shared memory."""
-
-import os
-import time
+"""Take all memory, and keep it."""
 
 hoard = []
 try:
@@ -9,9 +6,3 @@ try:
         hoard.append(bytearray(b"x") * (64 << 20))
 except MemoryError:
     hoard.clear()
-for _ in range(12):
-    if os.fork() == 0:
-        kept = bytearray(b"x") * (150 << 20)
-        time.sleep(60)
-        os._exit(len(kept) > 0)
-time.sleep(3)

@@ -2,7 +2,8 @@
 
 from autograder.exercises.transfer.pipeline_data import group_split, mixup, pad_batch
 from autograder.exercises.transfer.pipeline_scores import confidence, f1_from_confusion, reported_result
-from autograder.exercises.transfer.pipeline_steps import clip_by_norm, hyperparameters, parameter_groups, warmup_lr
+from autograder.exercises.transfer.pipeline_settings import hyperparameters, parameter_groups
+from autograder.exercises.transfer.pipeline_steps import clip_by_norm, warmup_lr
 from autograder.exercises.transfer.strategies import (
     definition,
     finetune_learning_rate,

@@ -1,0 +1,118 @@
+"""The small laboratory: adaptation under different protections, the Fisher information of a language model, the task."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from courselib import domain, domain_lab, domain_task, forgetting, lora
+from courselib.data import worlds
+from courselib.data.windows import token_stream
+from courselib.models.encoder import Pretrained
+
+
+@pytest.fixture(scope="module")
+def small():
+    torch.set_num_threads(1)
+    return domain_lab.small_model(steps=150)
+
+
+def test_the_small_model_knows_the_general_world_only(small):
+    general, clinical = (domain.nats_per_word(small, name, 10) for name in ("general", "clinical"))
+    assert general < clinical - 3
+    assert sum(p.numel() for p in small.model.parameters()) < 250_000
+
+
+def test_the_fisher_is_the_mean_of_squared_gradients_of_the_models_own_tokens(small):
+    """For the last norm's weights w the definition can be summed over the whole vocabulary by hand.
+
+    logits_v = e_v . (w * n) with the embedding e_v and the normed state n, so d log p_v / dw = (e_v - mean of e) * n.
+    """
+    only_norm = Pretrained(copy.deepcopy(small.model), small.tokenizer)
+    only_norm.model.requires_grad_(False)
+    only_norm.model.model.norm.weight.requires_grad_(True)
+    texts, window = worlds.world("general").texts(6), 6
+    found = domain_lab.next_token_fisher(only_norm, texts, window=window, batches=400)
+    assert list(found) == ["model.norm.weight"]
+    with torch.no_grad():
+        pieces = token_stream(small.tokenizer, texts).unfold(0, window, 1)  # (pieces, window)
+        state = only_norm.model.model(input_ids=pieces).last_hidden_state.flatten(0, 1)  # (positions, hidden)
+        n, embedding = state / only_norm.model.model.norm.weight, small.model.get_input_embeddings().weight
+        p = (state @ embedding.T).softmax(-1)  # (positions, vocab)
+        exact = (n**2 * (p @ embedding**2 - (p @ embedding) ** 2)).mean(0)  # the variance of e_v, coordinate by coordinate
+    assert found["model.norm.weight"].sum().item() == pytest.approx(exact.sum().item(), rel=0.05)
+    assert torch.allclose(found["model.norm.weight"], exact, rtol=0.3)
+
+
+def test_protections_do_what_they_say(small):
+    methods = domain_lab.methods(small)
+    start = {name: p.clone() for name, p in small.model.named_parameters()}
+    runs = {name: domain_lab.adapt(small, seed=7, steps=15, documents=150, texts=10, **how) for name, how in methods.items()}
+    before = domain.nats_per_word(small, "general", 10, seed=1)
+    assert runs["plain"].domain < domain.nats_per_word(small, "clinical", 10, seed=1) - 1
+    for name in ("replay", "EWC"):
+        assert runs[name].general < runs["plain"].general
+    assert runs["LoRA"].trained == sum(
+        domain_lab.LORA_RANK * (m.in_features + m.out_features)
+        for path, m in small.model.named_modules() if path.endswith(domain_lab.BLOCK)
+    )
+    assert runs["LoRA + embeddings"].trained == runs["LoRA"].trained + small.model.get_input_embeddings().weight.numel()
+    assert domain.nats_per_word(domain_lab.without_adapter(runs["LoRA"].model), "general", 10, seed=1) == before
+    assert all(torch.equal(p, start[name]) for name, p in small.model.named_parameters())  # copies were trained
+
+
+def test_the_distance_counts_an_adapter_as_the_change_it_makes(small):
+    model = copy.deepcopy(small.model)
+    assert domain_lab.moved(model, small.model) == 0
+    with torch.no_grad():
+        model.model.norm.weight += 0.5  # 64 weights
+    assert domain_lab.moved(model, small.model) == pytest.approx(4)
+    assert domain_lab.moved(model, small.model) == pytest.approx(forgetting.distance(model, forgetting.anchor(small.model)))
+    lora.add_lora(model, ("q_proj",), rank=2, alpha=4)
+    for layer in (m for m in model.modules() if isinstance(m, lora.LinearLoRA)):
+        torch.nn.init.normal_(layer.lora_B["default"].weight)
+    whole = domain_lab.moved(model, small.model)
+    lora.merge(model)
+    merged = [m.base_layer.weight for m in model.modules() if isinstance(m, lora.LinearLoRA)]
+    old = [p for name, p in small.model.named_parameters() if name.endswith("q_proj.weight")]
+    by_merging = sum((a - b).square().sum() for a, b in zip(merged, old, strict=True))
+    assert whole**2 == pytest.approx(16 + by_merging.item(), rel=1e-4)
+
+
+def test_a_curriculum_of_one_kind_is_plain_training(small):
+    documents = worlds.world("clinical").texts(60)
+    start = domain.nats_per_word(small, "clinical", 10)
+    read = domain_lab.read_in_order(small, documents, [len(d) for d in documents], [0.0] * 12)
+    assert domain.nats_per_word(read, "clinical", 10) < start - 1
+
+
+def test_no_name_is_labelled_and_tested():
+    for seed in range(3):
+        (train, train_labels), (test, test_labels) = domain_task.examples(seed)
+        assert len(train) == 3 * domain_task.LABELLED_NAMES * len(domain_task.FRAMES) and len(test) == 56
+        for label, kind in enumerate(domain_task.KINDS):
+            known, named = domain_task.names(kind), []
+            for texts, labels in ((train, train_labels), (test, test_labels)):
+                of_this_kind = [text for text, y in zip(texts, labels, strict=True) if y == label]
+                named.append({name for name in known for text in of_this_kind if text.endswith(name)})
+            assert len(named[0]) == 2 and not named[0] & named[1] and named[0] | named[1] == set(known)
+    assert domain_task.examples(0) != domain_task.examples(1)
+    with pytest.raises(ValueError, match="no kind 'place'"):
+        domain_task.names("place")
+
+
+def test_task_fine_tuning_learns_its_labels_and_leaves_the_start_alone(small):
+    weights = {name: p.clone() for name, p in small.model.named_parameters()}
+    model = domain_task.finetune(small, seed=3)
+    train, _ = domain_task.examples(3)
+    from courselib import transfer
+
+    assert transfer.accuracy(model, small.tokenizer, *train) > 0.6
+    assert 0 <= domain_task.accuracy(model, small, 3) <= 1
+    head = model.classifier.weight.clone()
+    after = domain_task.continue_after_task(model, small, 3, steps=3, documents=150, texts=5)
+    assert torch.equal(after.classifier.weight, head) and torch.equal(model.classifier.weight, head)
+    ids = torch.arange(10)[None]
+    assert not F.mse_loss(after.encoder(ids).last_hidden_state, model.encoder(ids).last_hidden_state) < 1e-6
+    assert all(torch.equal(p, weights[name]) for name, p in small.model.named_parameters())
