@@ -177,6 +177,74 @@ def test_a_folder_in_hub_layout_and_the_hub_switch(tmp_path, monkeypatch):
         models.load("causal", "no-such-owner/no-such-model")
 
 
+def test_the_hubs_own_cache_and_a_chapters_cells_on_what_it_gives(tmp_path):
+    """Offline, from a cache laid out as the Hub lays it out; then a chapter's functions on the model that came."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    home = tmp_path / "models--owner--model"
+    snapshot = home / "snapshots" / "0123456789abcdef"
+    config = LlamaConfig(vocab_size=300, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
+                         num_key_value_heads=1)
+    LlamaForCausalLM(config).save_pretrained(snapshot)
+    train_tokenizer(["some words to merge " * 9], vocab_size=300).save_pretrained(snapshot)
+    (home / "blobs").mkdir()
+    for number, file in enumerate(sorted(snapshot.iterdir())):
+        blob = home / "blobs" / f"{number:040x}"
+        file.rename(blob)
+        file.symlink_to(os.path.relpath(blob, snapshot))
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text(snapshot.name)
+    code = (
+        "from courselib import models, runtime\n"
+        "from courselib.domain import continue_pretraining, nats_per_word\n"
+        "assert runtime.scale() == 'hub'\n"
+        "loaded = models.load('causal', 'owner/model')\n"
+        "after = continue_pretraining(loaded, 'clinical', documents=8, steps=2)\n"
+        "print(loaded.model.config.hidden_size, nats_per_word(after, 'clinical', texts=2) > 0)\n"
+    )
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path), "COURSE_SCALE": "hub",
+                                "PYTHONPATH": os.pathsep.join(sys.path)}  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["64", "True"]
+
+
+def test_precision_and_placement_follow_the_device(monkeypatch):
+    monkeypatch.setattr(runtime, "device", lambda: torch.device("cpu"))
+    assert causal._how(False) == {"dtype": torch.float32}
+    assert causal._how(True)["device_map"] == {"": "cpu"}
+    monkeypatch.setattr(runtime, "device", lambda: torch.device("cuda"))
+    assert causal._how(False) == {"dtype": torch.float32, "device_map": {"": "cuda"}}
+    monkeypatch.setenv("COURSE_SCALE", "hub")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    on_gpu = causal._how(True)
+    assert on_gpu["dtype"] == torch.bfloat16 and on_gpu["device_map"] == {"": "cuda"}
+    quantised = on_gpu["quantization_config"]
+    assert (quantised.load_in_4bit, quantised.bnb_4bit_quant_type, quantised.bnb_4bit_use_double_quant) == (True, "nf4", True)
+    assert quantised.bnb_4bit_compute_dtype == torch.bfloat16
+
+
+def test_a_hub_model_as_it_is_and_in_four_bits(tmp_path, monkeypatch):
+    """Random weights in the layout of a Hub model; of real size, 160 million parameters, where there is a GPU."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from courselib.domain import continue_pretraining
+
+    gpu = runtime.device().type == "cuda"
+    width, layers = (768, 12) if gpu else (128, 2)
+    monkeypatch.setenv("COURSE_SCALE", "hub")
+    tokenizer = train_tokenizer(worlds.world("general").texts(100), vocab_size=600)
+    config = LlamaConfig(vocab_size=32_000 if gpu else 600, hidden_size=width, intermediate_size=2 * width,
+                         num_hidden_layers=layers, num_attention_heads=width // 64)  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    whole, small = load_causal(tmp_path), load_causal(tmp_path, four_bit=True)
+    assert whole.model.device.type == small.model.device.type == runtime.device().type
+    assert whole.model.dtype == runtime.dtype()
+    assert small.model.get_memory_footprint() < 0.75 * whole.model.get_memory_footprint()
+    continue_pretraining(whole, "clinical", documents=8, steps=2)
+
+
 def test_four_bits_on_this_device(course_model):
     small = load_causal(four_bit=True)
     import bitsandbytes

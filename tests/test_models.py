@@ -249,6 +249,18 @@ def test_another_model_by_its_own_hash_or_on_trust(small):
         load("encoder", folder, sha256="0" * 64)
 
 
+def test_a_tokenizer_of_another_model_is_refused(tmp_path, small):
+    folder, sha256 = small
+    config = transformers.BertConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, vocab_size=100
+    )
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(folder / name, tmp_path)
+    with pytest.raises(ValueError, match="30,522 tokens.*embeddings for 100.*do not belong together"):
+        load("encoder", tmp_path, sha256=None)
+
+
 def test_metadata_in_the_header_is_no_tensor(tmp_path):
     save_file({"w": torch.ones(3)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
     for name in ("config.json", "vocab.txt"):

@@ -14,7 +14,7 @@ import torch
 
 from courselib import runtime
 
-from .encoder import Pretrained, check_length
+from .encoder import Pretrained, check_fit, check_length
 
 FOLDER = Path(__file__).parent / "weights" / "causal"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M"  # what COURSE_SCALE=hub takes unless another is named
@@ -54,7 +54,7 @@ def load_causal(source: str | Path | None = None, *, four_bit: bool = False) -> 
             f"{str(source)!r} is no folder here and could not be fetched from the Hugging Face Hub ({type(error).__name__}). "
             "Check the name and the network, or unset COURSE_SCALE to use the embedded model."
         ) from error
-    _fits(tokenizer, model)
+    check_fit(tokenizer, model)
     if tokenizer.pad_token is None:  # many real models have none; the end of text is never predicted from padding
         tokenizer.pad_token = tokenizer.eos_token
     if not four_bit:
@@ -63,15 +63,16 @@ def load_causal(source: str | Path | None = None, *, four_bit: bool = False) -> 
 
 
 def _how(four_bit: bool) -> dict[str, Any]:
-    """Precision and placement for this device."""
+    """Precision and placement for this device: on a GPU the weights are read straight into its memory."""
+    placed = {"device_map": {"": str(runtime.device())}} if four_bit or runtime.device().type == "cuda" else {}
     if not four_bit:
-        return {"dtype": runtime.dtype()}
+        return {"dtype": runtime.dtype(), **placed}
     from transformers import BitsAndBytesConfig
 
     quantised = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=runtime.dtype()
     )
-    return {"dtype": runtime.dtype(), "quantization_config": quantised, "device_map": {"": str(runtime.device())}}
+    return {"dtype": runtime.dtype(), "quantization_config": quantised, **placed}
 
 
 def _whole(folder: Path) -> None:
@@ -83,16 +84,6 @@ def _whole(folder: Path) -> None:
         raise FileNotFoundError(f"The model's folder {str(folder)!r} lacks {', '.join(missing)}. Copy the whole model folder.")
     for weights in folder.glob("*.safetensors"):
         check_length(weights)
-
-
-def _fits(tokenizer: Any, model: Any) -> None:
-    """A tokenizer with more tokens than the model has embeddings would fail at the first rare word, or worse, not fail."""
-    rows = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
-        raise ValueError(
-            f"The tokenizer knows {len(tokenizer):,} tokens, but the model has embeddings for {rows:,}: "
-            "they do not belong together. Take both from the same folder."
-        )
 
 
 def next_token_loss(model: torch.nn.Module, input_ids: torch.Tensor) -> torch.Tensor:

@@ -48,7 +48,7 @@ def load_encoder(source: str | Path | None = None, *, sha256: str | None = SHA25
     of the model takes part in a sentence's mean vector: 22,565,376 of the published 22,713,216 remain.
 
     Raises FileNotFoundError if there is no encoder or its folder lacks a file, ValueError if the weights are cut
-    short or are not the expected ones, ConnectionError if the Hub cannot be reached.
+    short or are not the expected ones or the tokenizer does not fit them, ConnectionError if the Hub cannot be reached.
     """
     folder = find_encoder(source)
     verify(folder, sha256)
@@ -58,6 +58,7 @@ def load_encoder(source: str | Path | None = None, *, sha256: str | None = SHA25
     model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
     model.pooler = None
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    check_fit(tokenizer, model)
     return Pretrained(model.to(runtime.device()).eval(), tokenizer)
 
 
@@ -98,6 +99,16 @@ def verify(folder: Path, sha256: str | None = SHA256) -> None:
             f"{str(weights)!r} is not the expected model: its SHA-256 is {found}, expected {sha256.lower()}. "
             "It was not loaded. For another model than all-MiniLM-L6-v2 pass that model's own hash as sha256=..., "
             "or sha256=None to trust it unseen."
+        )
+
+
+def check_fit(tokenizer: Any, model: Any) -> None:
+    """A tokenizer with more tokens than the model has embeddings would fail at the first rare word, or worse, not fail."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ValueError(
+            f"The tokenizer knows {len(tokenizer):,} tokens, but the model has embeddings for {rows:,}: "
+            "they do not belong together. Take both from the same folder."
         )
 
 
