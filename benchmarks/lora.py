@@ -20,6 +20,7 @@ import time
 import torch
 from torch import Tensor, nn
 
+from courselib import runtime
 from courselib.lora import LinearLoRA
 
 BATCH, TOKENS, D, RANK, ALPHA = 8, 128, 768, 8, 16
@@ -131,6 +132,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=100, help="rounds to time (at least 30)")
     pairs = max(30, parser.parse_args().pairs)
     torch.set_num_threads(1)
+    runtime.quiet()
     import peft
 
     print(f"LoRA, {BATCH} x {TOKENS} tokens, d = {D}, rank {RANK}, float32, one thread; "
