@@ -1,6 +1,6 @@
 """Training the head for masked words, and adapters in the encoder that let it see single words again.
 
-`python -m courselib.models.pretrain masked` runs this: a quarter of an hour on one thread.
+`python -m courselib.models.pretrain masked` runs this: half an hour at most on one thread.
 """
 
 from __future__ import annotations
