@@ -47,6 +47,75 @@ def test_ewc_does_not_help_where_one_head_no_longer_sees_the_old_classes(effects
     assert mean(replay, "A after") > 0.85
 
 
+def test_ewc_keeps_nothing_of_five_pairs_and_replay_nearly_all(effects):
+    naive, ewc, replay = (
+        effects.digits_effects.five_pairs(0, steps=150, **setting)
+        for setting in ({"method": "naive"}, {"method": "EWC", "strength": 2000.0}, {"method": "replay", "kept": 200})
+    )
+    assert all(row["A before"] > 0.93 for row in (naive, ewc, replay)) and ewc["B after"] > 0.8
+    assert naive["A after"] < 0.05 and ewc["A after"] < 0.15 and replay["A after"] > 0.8
+
+
+def test_pretraining_is_worth_many_labels(effects, pretrained):
+    """One seed: 64 labels and the pretrained encoder, against eight times as many and random weights."""
+    from courselib.sample_efficiency import Recipe, learn
+
+    tuned = learn("pretrained", 64, 0, pretrained, recipe=Recipe(lr=1e-4, head_lr=3e-3, epochs=1, least=20))  # two thirds
+    scratch = effects.encoder_effects.review(0, "words", 512, "seen")["accuracy"]
+    blind = learn("words", 512, 0, pretrained, kind="unseen", recipe=Recipe(lr=1e-2, head_lr=1e-2, epochs=10, least=160))
+    assert tuned > 0.85 and tuned > scratch + 0.01
+    assert scratch > 0.7 and 0.38 < blind < 0.62
+
+
+def test_lora_reaches_full_fine_tuning_where_only_habits_are_new(effects):
+    full, lora = (effects.text_effects.tune(0, method, "other habits", steps=60) for method in ("full", "lora"))
+    assert full["right after, %"] > full["right before, %"] + 4
+    assert lora["right after, %"] > full["right after, %"] - 2.5
+    assert lora["right before, %"] == full["right before, %"]
+    assert lora["trained, %"] < 2 and full["trained, %"] == 100
+
+
+def test_other_habits_are_the_same_words_in_other_proportions(effects):
+    from courselib.data import worlds
+    from courselib.data.grammar import kl
+
+    general = worlds.world("general").grammar()
+    one, again, other = (effects.text_effects.other_habits(general, seed) for seed in (1, 1, 2))
+    assert one.rules == general.rules and one.probabilities == again.probabilities != other.probabilities
+    assert 0.1 < kl(one, general, "token") < 0.5  # finite: nothing is said that the general world cannot say
+    assert one.probabilities["text"] == general.probabilities["text"]
+    unchanged = effects.text_effects.other_habits(general, 1, strength=0.0).probabilities
+    assert all(unchanged[name] == pytest.approx(p) for name, p in general.probabilities.items())
+
+
+def test_a_quick_run_leaves_out_the_slowest_and_keeps_the_claims(effects, monkeypatch):
+    """Every effect, with numbers made up: what would be run, and what would be said of it."""
+    asked = {}
+
+    def pretend(experiment, settings, seeds, cache):
+        asked[experiment.__name__] = [name for name in settings]
+        names = ("accuracy", "A before", "A after", "B after", "ACC", "BWT", "FWT", "right before, %", "right after, %",
+                 "trained, %", "KL, nats a token", "clinical before", "clinical after", "general before", "general after")
+        values = {name: 0.5 + 0.1 * number for number, name in enumerate(names)}
+        rows = [{"setting": name, "seed": seed, "seconds": 1.0, **values} for name in settings for seed in seeds]
+        for number, row in enumerate(rows):
+            row |= {"A before": 0.9, "A after": 0.1 + 0.01 * number, "general after": 3.0 + number}
+        return Table(rows)
+
+    for module in (effects.digits_effects, effects.text_effects, effects.encoder_effects):
+        monkeypatch.setattr(module, "run", pretend)
+    counts = {}
+    for quick in (True, False):
+        asked.clear()
+        found = [effect.measure(SEEDS, quick=quick) for effect in effects.EFFECTS]
+        counts[quick] = sum(map(len, asked.values()))
+        assert all(measured.checks for measured in found)
+        assert effects.report(list(zip(effects.EFFECTS, found, [0.0] * len(found), strict=True)), SEEDS)
+        slow = [name for name in asked["review"] if "the same network" in name]
+        assert bool(slow) is not quick
+    assert counts[True] < counts[False]
+
+
 def test_five_tasks_in_turn_rank_the_methods(effects):
     digits = effects.digits_effects
     rows = {name: [digits.five_tasks(seed, steps=100, **setting) for seed in SEEDS] for name, setting in digits.METHODS.items()}

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from courselib.data import prose
-from courselib.data.prose import english, python_source, split_of
+from courselib.data.prose import docstrings, english, python_source, split_of
 
 
 def test_the_split_of_a_name_never_changes():
@@ -31,6 +31,42 @@ def test_english_is_prose_of_which_no_paragraph_is_in_both_splits():
         assert "::=" not in paragraph and "***" not in paragraph
     text = " ".join(train)
     assert len(re.findall(r"\b(the|of|a|is|to)\b", text)) > 0.15 * len(text.split())  # as English has it; code has far less
+
+
+def test_docstrings_are_prose_split_as_their_files_are():
+    train, test = docstrings("train"), docstrings("test")
+    assert sum(map(len, train)) > 300_000 and sum(map(len, test)) > 50_000
+    parts = {"train": "\n\n".join(train).split("\n\n"), "test": "\n\n".join(test).split("\n\n")}
+    assert not set(parts["train"]) & set(parts["test"])
+    assert len(set(parts["train"])) == len(parts["train"])
+    for paragraph in parts["train"] + parts["test"]:
+        assert paragraph == " ".join(paragraph.split()) and paragraph[0].isupper() and paragraph[-1] == "."
+        assert not set(paragraph) & set("=<>{}[]|\\_@")
+    text = " ".join(train)
+    assert len(re.findall(r"\b(the|of|a|is|to)\b", text)) > 0.13 * len(text.split())
+
+
+def test_what_a_file_says_of_itself_and_what_is_left_out():
+    source = '''
+"""A module that does nothing at all.
+
+    >>> indented code is no prose
+"""
+class C:
+    """Takes one argument, x = 3, and so is not only prose.
+
+    This second paragraph is five words and more, over
+    two lines.
+    """
+    async def f(self):
+        """too small a letter at the start."""
+    def g(self):
+        "Short."
+'''
+    assert prose._spoken(source) == [
+        "A module that does nothing at all.", "This second paragraph is five words and more, over two lines.",
+    ]  # fmt: skip
+    assert prose._spoken("def broken(:") == []
 
 
 def test_python_files_are_whole_and_in_one_split_only():
@@ -71,7 +107,7 @@ def test_another_process_finds_the_same():
 
 
 def test_what_is_missing_or_impossible_is_said_in_a_sentence(monkeypatch, tmp_path):
-    for source in (english, python_source):
+    for source in (english, docstrings, python_source):
         with pytest.raises(ValueError, match="no split 'dev'"):
             source("dev")
         with pytest.raises(ValueError, match="at least 1"):
@@ -80,5 +116,6 @@ def test_what_is_missing_or_impossible_is_said_in_a_sentence(monkeypatch, tmp_pa
     with pytest.raises(FileNotFoundError, match="no pydoc_data.topics"):
         english()
     monkeypatch.setattr(prose.sysconfig, "get_path", lambda name: str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="no Python source in"):
-        python_source()
+    for source in (docstrings, python_source):
+        with pytest.raises(FileNotFoundError, match="no Python source in"):
+            source()

@@ -1,23 +1,26 @@
-"""Real text that is on every machine with Python: its language reference as prose, its standard library as code.
+"""Real text that is on every machine with Python: its language reference and docstrings as prose, its library as code.
 
-Both are read when asked for and never copied into the course. A document is one topic of `pydoc_data.topics` or one
-source file. A hash of its name, not of its content, decides whether it is for training or held out: so a document is
-never cut in two, and two machines with the same Python have the same split. Documents come in the order of that hash,
-which is as good as shuffled: a limit on the size takes a fair sample, not the modules that start with "a".
+All are read when asked for and never copied into the course. A document is one topic of `pydoc_data.topics`, one source
+file, or the docstrings of one. A hash of its name, not of its content, decides whether it is for training or held out: so a
+document is never cut in two, and two machines with the same Python have the same split. Documents come in the order of that
+hash, which is as good as shuffled: a limit on the size takes a fair sample, not the modules that start with "a".
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import sysconfig
 import tokenize
+import warnings
 from pathlib import Path
 
 SPLITS = ("train", "test")
 _HELD_OUT = 5  # one document in so many is for testing
 # Not the library itself: tests, packages installed by others, generated tables, and the topics, which are prose.
 _SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "pydoc_data", "encodings", "lib2to3"}
+_OF_CODE = set("=<>{}[]|\\_@#$%^~*`")  # a paragraph with one of these is not only prose
 _LEAST = 200
 _OF_THE_MACHINE = ("_sysconfigdata", "config-")
 
@@ -48,6 +51,27 @@ def english(split: str = "train", max_chars: int = 1_000_000) -> list[str]:
                 seen.update(fresh)
                 if fresh:
                     documents.append("\n\n".join(fresh))
+    return _up_to(documents, max_chars)
+
+
+def docstrings(split: str = "train", max_chars: int = 2_000_000, max_file: int = 300_000) -> list[str]:
+    """What the standard library's modules, classes and functions say of themselves: one string a file, in paragraphs.
+
+    Only running prose: lists of arguments, examples and code are left out, lines are joined. A file's docstrings are in the
+    split that `python_source` has the file in. A paragraph that several files share stays in one of them only, in training if
+    it is there at all. Where all exceed `max_chars` characters, the last files are dropped.
+
+    Raises ValueError for an unknown split or a limit below 1, FileNotFoundError if this Python came without sources.
+    """
+    _check(split, max_chars)
+    _check(split, max_file)
+    documents, seen = [], set()
+    for part in SPLITS[: SPLITS.index(split) + 1]:
+        documents = []
+        for _, text in _modules(Path(sysconfig.get_path("stdlib")), part, max_file):
+            if fresh := [paragraph for paragraph in dict.fromkeys(_spoken(text)) if paragraph not in seen]:
+                seen.update(fresh)
+                documents.append("\n\n".join(fresh))
     return _up_to(documents, max_chars)
 
 
@@ -100,6 +124,19 @@ def _paragraphs(topic: str) -> list[str]:
     flat = [" ".join(block.split()) for block in blocks if block and not block[0].isspace()]
     underlined = ("***", "===", "---", "~~~", "^^^")
     return [text for text in flat if text[-1] in ".:" and len(text.split()) >= 5 and not any(u in text for u in underlined)]
+
+
+def _spoken(source: str) -> list[str]:
+    """The prose of all docstrings in a file."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of the library's own invalid escapes, should it have some
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # a few files are broken on purpose
+        return []
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found = [ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, holders)]
+    paragraphs = [text for doc in found if doc for text in _paragraphs(doc) if not set(text) & _OF_CODE]
+    return [text for text in paragraphs if text[0].isupper() and text[-1] == "."]
 
 
 def _up_to(documents, max_chars: int) -> list[str]:
