@@ -10,6 +10,7 @@ again until it is done. At the end every submission has to be graded once, and e
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -86,14 +87,16 @@ def grade(folder: Path, workers: int, kills: int = 0, seed: int = 0) -> Weather:
                 time.sleep(rng.uniform(0.3, 3.0))
                 going_on = journal.exists() and journal.stat().st_size > before  # or a start is all that is ever killed
                 if killed < kills and going_on and run.poll() is None:
-                    if killed % 3 == 2:
-                        os.killpg(run.pid, signal.SIGKILL)
-                    else:
-                        os.kill(rng.choice(_workers(run.pid) or [run.pid]), signal.SIGKILL)
-                    killed += 1
+                    with contextlib.suppress(ProcessLookupError):  # it was done a moment ago
+                        if killed % 3 == 2:
+                            os.killpg(run.pid, signal.SIGKILL)
+                        else:
+                            os.kill(rng.choice(_workers(run.pid) or [run.pid]), signal.SIGKILL)
+                        killed += 1
         finally:
             if run.poll() is None:
-                os.killpg(run.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(run.pid, signal.SIGKILL)
         if run.wait() == 0:
             break
         if time.monotonic() - begun > 3000:
