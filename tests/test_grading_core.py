@@ -220,22 +220,35 @@ def test_what_raises_because_of_another_exercise_is_asked_again_alone(lora):
 
 
 def test_a_warm_process_that_was_killed_is_started_again_and_nobody_loses_a_mark():
-    with Grader(released(QUICKSTART), limits=SHORT) as grader:
+    with Grader(released(QUICKSTART), limits=Limits(cell=5)) as grader:
         first = grader._warm
-        threading.Timer(0.4, first._process.process.kill).start()
-        graded = grader.grade(with_cells("import time; time.sleep(0.8)"), seed=1)
+        once_it_runs(first, lambda fork: first._process.process.kill())
+        graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
         assert grader._warm is not first
         assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
 
 
 def test_a_fork_that_was_killed_from_outside_is_run_again():
     """As by a system that has no memory left."""
-    with Grader(released(QUICKSTART), limits=SHORT) as grader:
+    with Grader(released(QUICKSTART), limits=Limits(cell=5)) as grader:
         first = grader._warm
-        threading.Timer(0.4, lambda: os.kill(youngest_below(first._process.process.pid), 9)).start()
-        graded = grader.grade(with_cells("import time; time.sleep(0.8)"), seed=1)
+        once_it_runs(first, lambda fork: os.kill(fork, 9))
+        graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
         assert grader._warm is not first
         assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+
+
+def once_it_runs(warm, kill):
+    """Calls `kill` with the number of the warm process's next fork, as soon as that has had time to begin its cells."""
+    waiting = youngest_below(warm._process.process.pid)
+
+    def wait():
+        while (fork := youngest_below(warm._process.process.pid)) == waiting:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        kill(fork)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def youngest_below(process: int) -> int:
