@@ -32,6 +32,7 @@ def judge(trial: Trial, outcomes: list[Outcome]) -> Report:
         rows=rows,
         printed=next((o.printed for o in outcomes if o.printed), ""),
         seed=trial.seed,
+        says=trial.says[misconception] if misconception else "",
     )
 
 

@@ -6,6 +6,7 @@ which must live in this file: it is handed out to students, so it may hold nothi
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -23,10 +24,17 @@ def call(answer: Callable, inputs: dict[str, Any]) -> Any:
 def _knows(answer: Callable, inputs: dict[str, Any]) -> bool:
     """Whether the function takes all the inputs by their names."""
     try:
-        parameters = list(inspect.signature(answer).parameters.values())
+        names, takes_any = (_parameters if inspect.isfunction(answer) else _parameters.__wrapped__)(answer)
     except (TypeError, ValueError):  # builtins without a signature
         return False
-    return set(inputs) <= {p.name for p in parameters} or any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return takes_any or set(inputs) <= names
+
+
+@functools.lru_cache(maxsize=1000)  # a grading asks the same few hundred functions again and again; only functions surely hash
+def _parameters(answer: Callable) -> tuple[set[str], bool]:
+    """The names of the parameters, and whether any other name is welcome too."""
+    parameters = inspect.signature(answer).parameters.values()
+    return {p.name for p in parameters}, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def call_or_refuse(answer: Callable, inputs: dict[str, Any]) -> Any:

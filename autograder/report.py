@@ -18,7 +18,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdict on one answer. `misconception` is the name of the mistake that was recognised, or None."""
+    """The verdict on one answer. `misconception` is the name of the mistake that was recognised, or None; `says` its sentence."""
 
     id: str
     score: float
@@ -29,6 +29,7 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     printed: str = ""
     seed: int | None = None
+    says: str = ""
 
     def text(self) -> str:
         """The report for a terminal."""

@@ -14,7 +14,8 @@ from autograder.grading.journal import Entry
 
 
 def report(score, points, state, misconception=None, message="Right."):
-    return {"score": score, "points": points, "state": state, "misconception": misconception, "message": message}
+    says = message if misconception else ""
+    return {"score": score, "points": points, "state": state, "misconception": misconception, "message": message, "says": says}
 
 
 def entry(student, a, b, notes=(), person=False, sandboxed=True, written=True):

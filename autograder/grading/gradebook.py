@@ -7,15 +7,17 @@ plugin, from the new score.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
-import nbformat
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, SubmittedAssignment, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.orm import joinedload
 
 from autograder.grading.classroom import Classroom, NoClass
 
@@ -53,11 +55,11 @@ class Writer:
             submission = book.update_or_create_submission(name, student, **stamp)
         notebook = book.find_submission_notebook(name, name, student)
         cells = {c.metadata["nbgrader"]["grade_id"]: c for c in marked.cells if c.metadata.get("nbgrader", {}).get("grade_id")}
-        for grade in notebook.grades:
+        for grade in self._with_cells(Grade, notebook):
             cell = cells.get(grade.name)
             grade.auto_score = utils.determine_grade(cell)[0] if cell is not None else 0.0
             grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
-        for comment in notebook.comments:
+        for comment in self._with_cells(Comment, notebook):
             cell = cells.get(comment.name)
             unchanged = cell is not None and cell.metadata["nbgrader"].get("checksum") == utils.compute_checksum(cell)
             comment.auto_comment = "No response." if unchanged else None
@@ -65,6 +67,11 @@ class Writer:
         book.db.refresh(notebook)
         self._penalise(submission, notebook)
         book.db.commit()
+
+    def _with_cells(self, kind: type, notebook: SubmittedNotebook) -> list[Any]:
+        """The grades or comments of a notebook, and the cells whose names they go by, in one query instead of one a cell."""
+        query = self._gradebook.db.query(kind).options(joinedload(kind.cell))
+        return query.filter(kind.notebook_id == notebook.id).all()
 
     def _penalise(self, submission: SubmittedAssignment, notebook: SubmittedNotebook) -> None:
         notebook.late_submission_penalty = None
@@ -78,7 +85,7 @@ class Writer:
     def _save(self, student: str, timestamp: str | None, marked: NotebookNode) -> None:
         folder = self._room.place("autograded", student)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / f"{self._room.assignment}.ipynb", nbformat.writes(marked))
+        _write(folder / f"{self._room.assignment}.ipynb", json.dumps(marked))
         if timestamp:
             _write(folder / "timestamp.txt", timestamp)
 

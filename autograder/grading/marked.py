@@ -6,11 +6,13 @@ stock nbgrader reads: a table for the feedback, and the score as the cell's resu
 
 from __future__ import annotations
 
+import copy
+import functools
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from autograder.execute import answer_name
 from autograder.grading import feedback
@@ -19,7 +21,7 @@ from autograder.grading.submission import Cell, UnreadableSubmission, cells_of
 
 def marked_notebook(released: bytes, submitted: bytes, graded: dict[str, Any]) -> NotebookNode:
     """`graded` is a `Graded` as plain data. A submission that cannot be read leaves the release as it was handed out."""
-    notebook = nbformat.reads(released.decode("utf-8"), as_version=4)
+    notebook = copy.deepcopy(_handed_out(released))
     try:
         handed_in = cells_of(submitted)
     except UnreadableSubmission:
@@ -44,6 +46,11 @@ def marked_notebook(released: bytes, submitted: bytes, graded: dict[str, Any]) -
     return notebook
 
 
+@functools.lru_cache(maxsize=1)  # the whole class has the same
+def _handed_out(released: bytes) -> NotebookNode:
+    return nbformat.reads(released.decode("utf-8"), as_version=4)
+
+
 def _name(cell: NotebookNode) -> str:
     return cell.metadata.get("nbgrader", {}).get("grade_id") or ""
 
@@ -65,5 +72,8 @@ def _put_mark(cell: NotebookNode, report: dict[str, Any]) -> None:
     """The table, and the score in the points of the cell: an instructor may have given the exercise others."""
     score = report["score"] / report["points"] * float(cell.metadata["nbgrader"]["points"])
     shown = {"text/plain": feedback.text(report), "text/html": feedback.table_html(report)}
-    result = new_output("execute_result", {"text/plain": repr(round(score, 6))}, execution_count=1)
-    cell.execution_count, cell.outputs = 1, [new_output("display_data", shown), result]
+    value = {"text/plain": repr(round(score, 6))}
+    cell.execution_count, cell.outputs = 1, [
+        NotebookNode(output_type="display_data", metadata=NotebookNode(), data=NotebookNode(shown)),
+        NotebookNode(output_type="execute_result", metadata=NotebookNode(), data=NotebookNode(value), execution_count=1),
+    ]

@@ -130,7 +130,7 @@ def _mistakes(entries: dict[str, Entry]) -> str:
     for student, entry in sorted(entries.items()):
         for exercise_id, report in entry.graded["reports"].items():
             if report["misconception"]:
-                fell[exercise_id, report["misconception"], report["message"]].append(student)
+                fell[exercise_id, report["misconception"], report.get("says", "")].append(student)
     rows = [
         [_number(len(who)), _code(exercise_id), _text(name.replace("_", " ")), _text(says), _text(_names(who))]
         for (exercise_id, name, says), who in sorted(fell.items(), key=lambda item: (-len(item[1]), item[0]))
