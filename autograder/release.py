@@ -23,7 +23,10 @@ HALF = (
     "jupyter/jupyter_lab_config.json", "jupyter/jupyter_server_config.json", "jupyter/labconfig/page_config.json",
     "jupyter/nbgrader_config.py",
 )
-TOP = ("pyproject.toml", "requirements*.lock", "environment.yml", "install/environment.py", ".gitignore", "LICENSE*")
+TOP = (
+    "pyproject.toml", "requirements*.lock", "environment.yml", "install/environment.py", ".gitignore", "LICENSE*",
+    "benchmarks/effects.md",  # chapters show what it measured
+)
 
 
 def release(target: Path, chapters: Path = chapter.CHAPTERS) -> list[Path]:

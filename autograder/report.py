@@ -42,7 +42,8 @@ class Report:
         rows = "".join(
             f'<tr class="course-{"right" if row.earned == row.points else "wrong"}" '
             f'style="background:{_colour(row)};color:#1a1a1a">'
-            f"<td style='text-align:left'>{_sign(row)} {html.escape(row.part)}</td><td>{row.earned:g} of {row.points:g}</td>"
+            f"<td style='text-align:left'>{_sign(row)} {html.escape(row.part)}</td>"
+            f"<td style='white-space:nowrap'>{row.earned:g} of {row.points:g}</td>"
             f"<td style='text-align:left'>{html.escape(row.comment)}</td></tr>"
             for row in self.rows
         )

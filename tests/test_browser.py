@@ -39,6 +39,16 @@ ANSWERS = {  # exercise: the misconception, what the student types for it, and w
         "return x @ W0.T",
         "return x @ W0.T + x @ lora_A.T @ lora_B.T",
     ),
+    "pretraining.mlm_labels": (
+        "zero_elsewhere",
+        "return input_ids * masked",
+        "return torch.where(masked, input_ids, -100)",
+    ),
+    "forgetting.fisher_diagonal": (
+        "square_of_mean",
+        "return per_sample_grads.mean(0) ** 2",
+        "return (per_sample_grads ** 2).mean(0)",
+    ),
     "lora.gradient": (
         "averaged",
         "s = alpha / len(lora_A); return s / len(x) * (grad_h @ lora_B).T @ x, s / len(x) * grad_h.T @ (x @ lora_A.T)",

@@ -99,6 +99,7 @@ def test_only_the_student_half_is_there(bundle):
     cases = {path.stem for path in (bundle / "autograder" / "public").glob("*.json")}
     assert cases == {i for i in IDS if isinstance(exercises[i], Exercise)}
     assert not list(bundle.rglob("__pycache__"))
+    assert (bundle / "benchmarks" / "effects.md").is_file()  # chapter 02 shows what it measured
 
 
 def test_the_notebooks_are_those_of_the_course(bundle):
