@@ -1,8 +1,9 @@
 """Exercises of chapters 02 and 02b: transfer learning, and a whole sentiment pipeline."""
 
-from autograder.exercises.transfer.pipeline_data import group_split, mixup, pad_batch
+from autograder.exercises.transfer.pipeline_batch import mixup, pad_batch
 from autograder.exercises.transfer.pipeline_scores import confidence, f1_from_confusion, reported_result
 from autograder.exercises.transfer.pipeline_settings import hyperparameters, parameter_groups
+from autograder.exercises.transfer.pipeline_split import group_split
 from autograder.exercises.transfer.pipeline_steps import clip_by_norm, warmup_lr
 from autograder.exercises.transfer.strategies import (
     definition,
