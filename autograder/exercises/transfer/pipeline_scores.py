@@ -1,4 +1,4 @@
-"""Exercises of chapter 02 on what comes out: scores, confidence, and a report to take apart."""
+"""Exercises of chapter 02b on what comes out: scores, confidence, and a report to take apart."""
 
 from __future__ import annotations
 
