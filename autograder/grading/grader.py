@@ -16,7 +16,6 @@ from autograder.ask import Outcome
 from autograder.cases import Trial, draw
 from autograder.exercise import Exercise
 from autograder.exercises import exercises
-from autograder.grading.feedback import student_message, table_html
 from autograder.grading.limits import GRACE, Limits
 from autograder.grading.outcomes import instead, outcomes_of
 from autograder.grading.protocol import Closed, Malformed, encode
@@ -195,4 +194,4 @@ def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:
     return errors
 
 
-__all__ = ["Graded", "Grader", "Infrastructure", "SandboxUnavailable", "student_message", "table_html"]
+__all__ = ["Graded", "Grader", "Infrastructure", "SandboxUnavailable"]
