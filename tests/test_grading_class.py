@@ -66,6 +66,13 @@ def test_marks_are_the_declared_ones(graded, student):
     assert automatic == declared(student, QUICKSTART)
 
 
+@pytest.mark.parametrize("student", [*STUDENTS, "thief"])
+def test_the_marked_notebook_is_a_valid_one(graded, student):
+    """It is put together by hand, and `nbformat.read` only grumbles."""
+    path = graded[0] / "autograded" / student / QUICKSTART / f"{QUICKSTART}.ipynb"
+    nbformat.validate(json.loads(path.read_text(encoding="utf-8")))
+
+
 def test_the_csv_of_nbgrader_has_them(graded):
     with (graded[0] / "grades.csv").open(newline="") as file:
         scores = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
