@@ -7,10 +7,11 @@ from measured import Check, Effect, Measured
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib.continual import Reservoir, accuracy, replay_loss
-from courselib.data.digits import Task, class_tasks, permuted_tasks
-from courselib.experiments import Table, run
+from courselib.continual import Reservoir, replay_loss
 from courselib.forgetting import add, anchor, ewc_penalty, true_fisher
+from courselib.lab.classification import accuracy
+from courselib.lab.data.digits import Task, class_tasks, permuted_tasks
+from courselib.lab.experiments import Table, run
 from courselib.stream import five_tasks, train
 
 # ---------------------------------------------------------------------------------------------------------------------

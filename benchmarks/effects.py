@@ -28,8 +28,8 @@ import text_effects
 import torch
 from measured import Effect, Measured
 
-from courselib import runtime
-from courselib.plots import interval
+from courselib.lab import runtime
+from courselib.lab.plots import interval
 
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
 EFFECTS = [*encoder_effects.EFFECTS, *text_effects.EFFECTS, *digits_effects.EFFECTS]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from measured import Check, Effect, Measured
 
-from courselib import models
-from courselib.experiments import run
+from courselib.lab import models
+from courselib.lab.experiments import run
 from courselib.sample_efficiency import labels_needed, learn
 
 FEW, MANY = 64, 512  # labels for fine-tuning, and eight times as many

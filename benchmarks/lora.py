@@ -20,7 +20,7 @@ import time
 import torch
 from torch import Tensor, nn
 
-from courselib import runtime
+from courselib.lab import runtime
 from courselib.lora import LinearLoRA
 
 BATCH, TOKENS, D, RANK, ALPHA = 8, 128, 768, 8, 16

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from courselib.experiments import Table
-from courselib.plots import interval
+from courselib.lab.experiments import Table
+from courselib.lab.plots import interval
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import torch
 from measured import Check, Effect, Measured
 
-from courselib import models
-from courselib.data import worlds
-from courselib.data.grammar import Grammar, kl, reweighted
-from courselib.data.windows import Windows, token_stream
 from courselib.domain import BATCH, WARMUP, WINDOW, continue_pretraining, nats_per_word, perplexity
-from courselib.experiments import run
+from courselib.lab import models
+from courselib.lab.data import worlds
+from courselib.lab.data.grammar import Grammar, kl, reweighted
+from courselib.lab.data.windows import Windows, token_stream
+from courselib.lab.experiments import run
+from courselib.lab.models.causal import next_token_loss
+from courselib.lab.training import fit
 from courselib.lora import add_lora
-from courselib.models.causal import next_token_loss
-from courselib.training import fit
 
 
 def adapt(seed: int, alpha: float) -> dict:
@@ -44,9 +44,9 @@ def domain_adaptation(seeds: Sequence[int], cache: bool = True, quick: bool = Fa
             Check("share of the forgetting that mixing half general text in removes", removed, 0.5),
         ],
         table, columns=("clinical before", "clinical after", "general before", "general after"),
-        note="Perplexity a word. The model has never seen a clinical word before, so it begins at millions and nearly any "
-             "training reaches the first target; the exact entropy (`python -m courselib.data.worlds`) is the mark to hold it "
-             "against.",
+        note="Perplexity a word. The model has never seen a clinical word before, so it begins at millions and nearly "
+             "any training reaches the first target; the exact entropy (`python -m courselib.lab.data.worlds`) is the mark to "
+             "hold it against.",
     )
 
 

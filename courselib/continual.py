@@ -174,12 +174,6 @@ class TaskNetwork(nn.Module):
         return self.heads[task](x)
 
 
-@torch.no_grad()
-def accuracy(logits: Tensor, labels: Tensor) -> float:
-    """The share of rows of logits (n, classes) whose largest entry is the label's."""
-    return (logits.argmax(-1) == labels).float().mean().item()
-
-
 def average_accuracy(R: Matrix) -> float:
     """ACC: the mean accuracy over all tasks at the end, the last row's mean. Lopez-Paz and Ranzato 2017, eq. 2."""
     return sum(_square(R)[-1]) / len(R)

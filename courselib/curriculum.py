@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from courselib import runtime
-from courselib.models.causal import log_likelihood
-from courselib.models.encoder import Pretrained
+from courselib.lab import runtime
+from courselib.lab.models.causal import log_likelihood
+from courselib.lab.models.encoder import Pretrained
 
 
 def length(texts: Sequence[str], tokenizer: Any) -> np.ndarray:

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from courselib.data import worlds
-from courselib.data.windows import Windows, token_stream
-from courselib.models.causal import log_likelihood, next_token_loss
-from courselib.models.encoder import Pretrained
-from courselib.training import Step, fit
+from courselib.lab.data import worlds
+from courselib.lab.data.windows import Windows, token_stream
+from courselib.lab.models.causal import log_likelihood, next_token_loss
+from courselib.lab.models.encoder import Pretrained
+from courselib.lab.training import Step, fit
 
 BATCH, WINDOW, WARMUP = 8, 64, 10
 

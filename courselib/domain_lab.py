@@ -23,14 +23,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from courselib import curriculum, forgetting, lora, runtime
-from courselib.data import worlds
-from courselib.data.windows import Windows, token_stream
+from courselib import curriculum, forgetting, lora
 from courselib.domain import BATCH, WARMUP, continue_pretraining, nats_per_word
-from courselib.models.causal import next_token_loss
-from courselib.models.encoder import Pretrained
-from courselib.models.tokenizer import train_tokenizer
-from courselib.training import fit
+from courselib.lab import runtime
+from courselib.lab.data import worlds
+from courselib.lab.data.windows import Windows, token_stream
+from courselib.lab.models.causal import next_token_loss
+from courselib.lab.models.encoder import Pretrained
+from courselib.lab.models.tokenizer import train_tokenizer
+from courselib.lab.training import fit
 
 SHAPE = dict(hidden_size=64, intermediate_size=192, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2)
 STEPS, LR, WINDOW = 36, 8e-3, 48  # of one adaptation; chosen, like all rates here, on seeds from 100 on

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from courselib.data.grammar import Grammar, kl
+from courselib.lab.data.grammar import Grammar, kl
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 

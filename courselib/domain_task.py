@@ -17,11 +17,12 @@ from typing import Any
 
 from torch import nn
 
-from courselib import domain_lab, runtime, transfer
-from courselib.data.worlds import clinical
-from courselib.models.classifier import SentenceClassifier
-from courselib.models.encoder import Pretrained
-from courselib.training import fit
+from courselib import domain_lab
+from courselib.lab import classification, runtime
+from courselib.lab.data.worlds import clinical
+from courselib.lab.models.classifier import SentenceClassifier
+from courselib.lab.models.encoder import Pretrained
+from courselib.lab.training import fit
 
 KINDS = ("drug", "symptom", "disease")
 FRAMES = ("Anna asked about {}", "we read about {}", "the patient mentioned {}", "a word on {}")
@@ -58,14 +59,15 @@ def finetune(start: Pretrained, seed: int = 0, steps: int = STEPS, lr: float = L
     """Task fine-tuning of all weights on the labelled names: minimises the mean cross-entropy of their labels."""
     runtime.set_seed(seed)
     model, (train, _) = classifier(start), examples(seed)
-    batches = transfer.batches(start.tokenizer, *train, size=BATCH)
-    fit(model, batches, transfer.classification_loss, transfer.optimizer_for(model, lr, HEAD_LR), steps=steps, progress=False)
+    batches = classification.batches(start.tokenizer, *train, size=BATCH)
+    optimizer = classification.optimizer_for(model, lr, HEAD_LR)
+    fit(model, batches, classification.classification_loss, optimizer, steps=steps, progress=False)
     return model
 
 
 def accuracy(model: nn.Module, start: Pretrained, seed: int = 0) -> float:
     """The share of test sentences, about names without a label, whose kind is recognised. Guessing the commonest gives 0.43."""
-    return transfer.accuracy(model, start.tokenizer, *examples(seed)[1])
+    return classification.text_accuracy(model, start.tokenizer, *examples(seed)[1])
 
 
 def continue_after_task(model: SentenceClassifier, start: Pretrained, seed: int = 0, **how: Any) -> SentenceClassifier:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib.training import Step, fit
+from courselib.lab.training import Step, fit
 
 EXAMPLES = 400
 W_A, W_B = (1.5, -2.0), (-1.5, 1.5)  # the weights each task's labels are made with, before A is turned

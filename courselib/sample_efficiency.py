@@ -28,11 +28,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from courselib import runtime
-from courselib.data.remarks import remarks
-from courselib.models import Pretrained, SentenceClassifier
-from courselib.training import fit
-from courselib.transfer import accuracy, batches, classification_loss, optimizer_for
+from courselib.lab import runtime
+from courselib.lab.classification import batches, classification_loss, optimizer_for, text_accuracy
+from courselib.lab.data.remarks import remarks
+from courselib.lab.models import Pretrained, SentenceClassifier
+from courselib.lab.training import fit
 
 TEST_TEXTS, BATCH, WARMUP = 200, 16, 10
 
@@ -125,7 +125,7 @@ def learn(
     model = network(start, pretrained)
     (texts, answers), test = remarks(labels, TEST_TEXTS, kind, seed)
     train(model, pretrained.tokenizer, texts, answers, recipe or RECIPES[start])
-    return accuracy(model, pretrained.tokenizer, *test)
+    return text_accuracy(model, pretrained.tokenizer, *test)
 
 
 def labels_needed(curve: Mapping[int, float], target: float) -> float:

@@ -23,12 +23,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from courselib import models, runtime
-from courselib.data.sentiment import THINGS, sentences
+from courselib.lab import models, runtime
+from courselib.lab.classification import batches, classification_loss, optimizer_for, sentence_vectors, train_head
+from courselib.lab.data.sentiment import THINGS, sentences
+from courselib.lab.models import SentenceClassifier
+from courselib.lab.training import Step, fit
 from courselib.lora import add_lora
-from courselib.models import SentenceClassifier, tokenise
-from courselib.training import Step, fit
-from courselib.transfer import batches, classification_loss, optimizer_for, train_head
 
 LAYER = re.compile(r"\blayer\.(\d+)\.")
 # of the encoder's weights; of the head for feature_extraction. Chosen on the validation split with seeds from 100 on.
@@ -188,16 +188,6 @@ def finetune(strategy: str, seed: int, *, split: str = "test", learning_rate: fl
         "static": static_bytes(model, optimizer) / 1e6,
         "seconds": seconds,
     }
-
-
-def sentence_vectors(model: SentenceClassifier, tokenizer: Any, texts: list[str], size: int = 50) -> Tensor:
-    """The mean vector of every text, `(n, hidden)`, in eval mode. Texts of like length share a batch, to pad little."""
-    model.eval()
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    with torch.no_grad():
-        chunks = [order[i : i + size] for i in range(0, len(order), size)]
-        found = torch.cat([model.features(**tokenise(tokenizer, [texts[i] for i in chunk])) for chunk in chunks])
-    return found[torch.tensor(order).argsort()]
 
 
 def topic(text: str) -> int:

@@ -27,7 +27,6 @@ from torch.nn import functional as F
 from courselib.continual import (
     Reservoir,
     TaskNetwork,
-    accuracy,
     average_accuracy,
     backward_transfer,
     distillation_loss,
@@ -35,9 +34,10 @@ from courselib.continual import (
     losses_and_gains,
     replay_loss,
 )
-from courselib.data.digits import Task, class_tasks
 from courselib.forgetting import add, anchor, ewc_penalty, true_fisher
-from courselib.training import fit
+from courselib.lab.classification import accuracy
+from courselib.lab.data.digits import Task, class_tasks
+from courselib.lab.training import fit
 
 BATCH, LEARNING_RATE, MOMENTUM = 32, 0.01, 0.9
 OWN_HEADS = ("heads", "frozen", "adapters")

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib import runtime
-from courselib.data import digits
-from courselib.training import Step, fit
+from courselib.lab import runtime
+from courselib.lab.data import digits
+from courselib.lab.training import Step, fit
 
 SOURCES = ("nothing", "same digits, noisy", "other digits", "wrong names", "wrong names, kept")
 PICTURES = 160  # that can be target examples; the others of the digits 5 to 9 are source examples

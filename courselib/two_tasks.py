@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib.continual import accuracy
-from courselib.data.digits import Task, class_tasks, permuted_tasks
-from courselib.training import Step, fit
+from courselib.lab.classification import accuracy
+from courselib.lab.data.digits import Task, class_tasks, permuted_tasks
+from courselib.lab.training import Step, fit
 
 HALVES = ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9))
 KINDS = ("permuted", "by class", "aligned", "contradictory")

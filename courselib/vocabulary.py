@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from courselib.models.classifier import mean_pool, tokenise
-from courselib.models.encoder import Pretrained
+from courselib.lab.models.classifier import mean_pool, tokenise
+from courselib.lab.models.encoder import Pretrained
 
 CLINICAL = (
     "fever", "diabetes", "insulin", "pneumonia", "hypertension", "aspirin", "metformin", "tachycardia", "electrocardiogram",

@@ -7,6 +7,6 @@ import torch
 @pytest.fixture(scope="session")
 def pretrained():
     torch.set_num_threads(1)  # two processes of two threads each are many times slower than one each
-    from courselib.models import load
+    from courselib.lab.models import load
 
     return load("encoder")

@@ -10,11 +10,12 @@ import time
 import pytest
 import torch
 
-from courselib import models, runtime
-from courselib.data import worlds
-from courselib.models import causal, pretrain
-from courselib.models.causal import FOLDER, load_causal, log_likelihood, next_token_loss
-from courselib.models.tokenizer import train_tokenizer
+from courselib.lab import models, runtime
+from courselib.lab.data import worlds
+from courselib.lab.models import causal
+from courselib.lab.models.causal import FOLDER, load_causal, log_likelihood, next_token_loss
+from courselib.lab.models.tokenizer import train_tokenizer
+from courselib.models import pretrain
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +196,7 @@ def test_the_hubs_own_cache_and_a_chapters_cells_on_what_it_gives(tmp_path):
     (home / "refs").mkdir()
     (home / "refs" / "main").write_text(snapshot.name)
     code = (
-        "from courselib import models, runtime\n"
+        "from courselib.lab import models, runtime\n"
         "from courselib.domain import continue_pretraining, nats_per_word\n"
         "assert runtime.scale() == 'hub'\n"
         "loaded = models.load('causal', 'owner/model')\n"

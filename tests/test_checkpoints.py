@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from courselib.checkpoints import Checkpoints
+from courselib.lab.checkpoints import Checkpoints
 
 
 def model(value: float) -> nn.Module:

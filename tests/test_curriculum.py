@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from courselib import curriculum, models
+from courselib import curriculum
+from courselib.lab import models
 
 
 def test_expected_difficulty_falls_as_beta_grows():

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import pytest
 
-from courselib.data.sentiment import FRAMES, THINGS, sentences, vocabulary
+from courselib.lab.data.sentiment import FRAMES, THINGS, sentences, vocabulary
 
 SPLITS = ("train", "validation", "test")
 PAIRS = list(combinations(SPLITS, 2))
@@ -107,7 +107,7 @@ def test_seeds_draw_different_sentences_in_a_different_order():
 
 
 def test_the_same_sentences_in_every_process():
-    program = "from courselib.data.sentiment import sentences; print(sentences(48, 'test', 2))"
+    program = "from courselib.lab.data.sentiment import sentences; print(sentences(48, 'test', 2))"
     found = {
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from courselib.data import digits as module
-from courselib.data.digits import PAIRS, class_tasks, digits, permuted_tasks
+from courselib.lab.data import digits as module
+from courselib.lab.data.digits import PAIRS, class_tasks, digits, permuted_tasks
 
 
 def rows(x):

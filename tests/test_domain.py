@@ -5,10 +5,11 @@ import itertools
 import pytest
 import torch
 
-from courselib import domain, models
-from courselib.data import worlds
-from courselib.data.windows import Windows, token_stream
-from courselib.models.causal import next_token_loss
+from courselib import domain
+from courselib.lab import models
+from courselib.lab.data import worlds
+from courselib.lab.data.windows import Windows, token_stream
+from courselib.lab.models.causal import next_token_loss
 
 
 def test_perplexity_and_forgetting_by_hand():

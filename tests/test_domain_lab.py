@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional as F
 
 from courselib import domain, domain_lab, domain_task, forgetting, lora
-from courselib.data import worlds
-from courselib.data.windows import token_stream
-from courselib.models.encoder import Pretrained
+from courselib.lab.data import worlds
+from courselib.lab.data.windows import token_stream
+from courselib.lab.models.encoder import Pretrained
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +106,9 @@ def test_task_fine_tuning_learns_its_labels_and_leaves_the_start_alone(small):
     weights = {name: p.clone() for name, p in small.model.named_parameters()}
     model = domain_task.finetune(small, seed=3)
     train, _ = domain_task.examples(3)
-    from courselib import transfer
+    from courselib.lab import classification
 
-    assert transfer.accuracy(model, small.tokenizer, *train) > 0.6
+    assert classification.text_accuracy(model, small.tokenizer, *train) > 0.6
     assert 0 <= domain_task.accuracy(model, small, 3) <= 1
     head = model.classifier.weight.clone()
     after = domain_task.continue_after_task(model, small, 3, steps=3, documents=150, texts=5)

@@ -10,8 +10,8 @@ from scipy.special import rel_entr
 from scipy.stats import entropy
 
 from courselib import domain_shift as shift
-from courselib.data import worlds
-from courselib.data.grammar import grammar, kl, reweighted
+from courselib.lab.data import worlds
+from courselib.lab.data.grammar import grammar, kl, reweighted
 
 
 def test_kl_by_hand_in_nats_and_in_one_direction():

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from courselib.early_stopping import EarlyStopping, stop_at
-from courselib.training import fit
+from courselib.lab.callbacks import EarlyStopping, stop_at
+from courselib.lab.training import fit
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from courselib.experiments import Table
+from courselib.lab.experiments import Table
 
 SEEDS = (0, 1)
 
@@ -76,8 +76,8 @@ def test_lora_reaches_full_fine_tuning_where_only_habits_are_new(effects):
 
 
 def test_other_habits_are_the_same_words_in_other_proportions(effects):
-    from courselib.data import worlds
-    from courselib.data.grammar import kl
+    from courselib.lab.data import worlds
+    from courselib.lab.data.grammar import kl
 
     general = worlds.world("general").grammar()
     one, again, other = (effects.text_effects.other_habits(general, seed) for seed in (1, 1, 2))

@@ -10,8 +10,8 @@ import textwrap
 import pytest
 import torch
 
-from courselib import experiments
-from courselib.experiments import Table, run
+from courselib.lab import experiments
+from courselib.lab.experiments import Table, run
 
 
 def counted(calls):
@@ -139,14 +139,14 @@ def test_versions_threads_and_variables_count(tmp_path, calls, monkeypatch):
     monkeypatch.setenv("COURSE_SCALE", "hub")
     go(cell(tmp_path))
     assert calls() == 4
-    monkeypatch.setattr("courselib.fingerprint.importlib.metadata.version", lambda name: "99")
+    monkeypatch.setattr("courselib.lab.fingerprint.importlib.metadata.version", lambda name: "99")
     go(cell(tmp_path))
     assert calls() == 6
 
 
 def test_courselib_counts_and_an_edit_since_import_switches_the_cache_off(tmp_path, calls, monkeypatch, capsys):
     go(cell(tmp_path))
-    monkeypatch.setattr("courselib.fingerprint.courselib_hash", lambda: "another courselib")
+    monkeypatch.setattr("courselib.lab.fingerprint.courselib_hash", lambda: "another courselib")
     go(cell(tmp_path))
     assert calls() == 4
     monkeypatch.setattr(experiments, "courselib_hash", lambda: "edited")
@@ -227,8 +227,8 @@ def test_the_hash_is_the_same_in_another_process(tmp_path, capsys):
 
         import torch
         from torch.nn import functional as F
-        from courselib.fingerprint import fingerprint
-        from courselib.training import fit
+        from courselib.lab.fingerprint import fingerprint
+        from courselib.lab.training import fit
         NAMES = {"b", "a", "c"}
 
         @dataclass

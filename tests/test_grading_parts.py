@@ -343,14 +343,14 @@ assert not found, found
 TRICKS = """
 import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != 'ClosedModules']
-from courselib.plots import interval
+from courselib.lab.plots import interval
 """
 
 
 @pytest.fixture(scope="module")
 def warm():
     try:
-        process = Warm(["import math"], ["courselib.plots", "courselib.lora"], Limits(), sandboxed=True)
+        process = Warm(["import math"], ["courselib.lab.plots", "courselib.lora"], Limits(), sandboxed=True)
     except sandbox.SandboxUnavailable as error:
         lack(str(error))
     yield process
@@ -366,7 +366,7 @@ def run(process: Warm, *sources: str) -> list[str]:
 
 
 def test_a_closed_module_cannot_be_imported_or_read(warm):
-    said = run(warm, "import courselib.lora.layer", "from courselib import plots", READ, TRICKS, "import courselib.continual")
+    said = run(warm, "import courselib.lora.layer", "from courselib.lab import plots", READ, TRICKS, "import courselib.continual")
     assert [one.split(":")[0] for one in said] == ["0 ImportError", "1 ImportError", "3 ModuleNotFoundError"]
     assert "courselib.lora is closed while this chapter is graded: it holds the answer of an exercise" in said[0]
     assert warm.ready["failed"] == []

@@ -9,8 +9,8 @@ from itertools import product
 
 import pytest
 
-from courselib.data.grammar import grammar, kl, reweighted
-from courselib.data.spelling import read, spell
+from courselib.lab.data.grammar import grammar, kl, reweighted
+from courselib.lab.data.spelling import read, spell
 
 # Names used twice in a text, nested, of unequal length and unequal odds; sentence starts; "a" and "an".
 RULES = {

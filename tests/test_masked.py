@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from courselib import models
-from courselib.data import worlds
-from courselib.models import masked_words, pretrain_masked
-from courselib.models.encoder import SHA256
-from courselib.models.masked import HEAD, HEAD_NAMES, load_masked
+from courselib.lab import models
+from courselib.lab.data import worlds
+from courselib.lab.models.encoder import SHA256
+from courselib.lab.models.masked import HEAD, HEAD_NAMES, load_masked, masked_words
+from courselib.models import pretrain_masked
 
 
 @pytest.fixture(scope="module")

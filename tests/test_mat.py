@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from courselib.data import mat
+from courselib.lab.data import mat
 
 
 def hide(text: str) -> tuple[torch.Tensor, torch.Tensor]:

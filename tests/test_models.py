@@ -15,9 +15,9 @@ import transformers
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from courselib import runtime
-from courselib.models import SentenceClassifier, encoder, load, tokenise
-from courselib.models.classifier import mean_pool
+from courselib.lab import runtime
+from courselib.lab.models import SentenceClassifier, encoder, load, tokenise
+from courselib.lab.models.classifier import mean_pool
 
 PACKAGE = encoder.find_encoder()
 UNEQUAL = ["Fine.", "The soup in this small cafe was cold, late and far too salty.", "I loved it, truly."]
@@ -324,6 +324,6 @@ def test_tokenise_wants_a_list_of_texts(pretrained, texts):
 
 
 def test_importing_models_does_not_import_transformers():
-    program = "import sys, courselib.models; sys.exit('transformers' in sys.modules)"
+    program = "import sys, courselib.lab.models; sys.exit('transformers' in sys.modules)"
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", program], env=os.environ | path).returncode == 0

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from courselib import runtime
+from courselib.lab import runtime
+from courselib.lab.training import fit
 from courselib.pipeline import checkpoints, schedules
 from courselib.pipeline.checkpoints import EarlyStopping, Watch
 from courselib.pipeline.dataset import Batches, SentimentDataset
-from courselib.training import fit
 
 WORDS = ["good film", "bad film", "lovely soup here", "awful soup", "what a treat", "never again", "superb", "so dull"]
 

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from courselib.data import sentiment
-from courselib.models import SentenceClassifier, tokenise
+from courselib.lab import classification
+from courselib.lab.data import sentiment
+from courselib.lab.models import SentenceClassifier, tokenise
 from courselib.pipeline import augmentation, heads, inference
 
 
@@ -44,7 +45,7 @@ def test_what_is_no_list_of_texts_is_told(model, pretrained, texts, size):
 
 def test_features_are_what_the_head_sees(model, pretrained):
     texts = ["a good film", "the soup was dreadful, and so was everything else"]
-    vectors = inference.features_of(model, pretrained.tokenizer, texts)
+    vectors = classification.sentence_vectors(model, pretrained.tokenizer, texts)
     logits = inference.logits_of(model, pretrained.tokenizer, texts)
     assert torch.allclose(model.classifier(vectors.to(model.classifier.weight.device)).cpu(), logits, atol=1e-4)
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, get_linear_schedule_with_warmup
 
-from courselib.models import SentenceClassifier
+from courselib.lab.models import SentenceClassifier
 from courselib.pipeline import schedules
 
 

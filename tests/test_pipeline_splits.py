@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from courselib.data import sentiment
+from courselib.lab.data import sentiment
 from courselib.pipeline import splits
 
 

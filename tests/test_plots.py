@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from courselib import plots
+from courselib.lab import plots
 
 
 def test_interval_is_students_t_with_the_sample_deviation():

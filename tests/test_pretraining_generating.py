@@ -4,7 +4,8 @@ import pytest
 import torch
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, pipeline
 
-from courselib import models, pretraining
+from courselib import pretraining
+from courselib.lab import models
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 from transformers import DataCollatorForLanguageModeling
 
 from courselib import pretraining
-from courselib.data import mat
+from courselib.lab.data import mat
 from courselib.pretraining import IGNORE
 
 TEXTS = [

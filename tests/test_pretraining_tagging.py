@@ -5,7 +5,7 @@ import torch
 from transformers import pipeline
 
 from courselib import pretraining
-from courselib.models import Pretrained
+from courselib.lab.models import Pretrained
 from courselib.pretraining.tagging import FRAMES, NAMES, TAGS, Tagged, tagged_batch, token_tags
 
 

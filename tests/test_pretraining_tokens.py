@@ -4,8 +4,9 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from courselib import models, pretraining
-from courselib.data import prose
+from courselib import pretraining
+from courselib.lab import models
+from courselib.lab.data import prose
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from courselib import pretraining
-from courselib.data import mat
+from courselib.lab.data import mat
 from courselib.pretraining.training import PLACES
 
 

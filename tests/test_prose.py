@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from courselib.data import prose
-from courselib.data.prose import docstrings, english, python_source, split_of
+from courselib.lab.data import prose
+from courselib.lab.data.prose import docstrings, english, python_source, split_of
 
 
 def test_the_split_of_a_name_never_changes():
@@ -98,7 +98,7 @@ def test_long_files_are_left_out_not_cut():
 
 
 def test_another_process_finds_the_same():
-    code = "from courselib.data.prose import *; print(hash_of(python_source('test', 300_000) + english('test')))"
+    code = "from courselib.lab.data.prose import *; print(hash_of(python_source('test', 300_000) + english('test')))"
     code = "import hashlib\nhash_of = lambda t: hashlib.sha256(''.join(t).encode()).hexdigest()\n" + code
     run = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ".", "PYTHONHASHSEED": "7"}, capture_output=True,
                          text=True, check=True)  # fmt: skip

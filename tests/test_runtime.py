@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from courselib import runtime
+from courselib.lab import runtime
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from courselib import sample_efficiency
-from courselib.models import tokenise
+from courselib.lab.models import tokenise
 from courselib.sample_efficiency import RECIPES, Recipe, labels_needed, learn, network
 
 SHORT = Recipe(lr=1e-3, head_lr=3e-3, epochs=1, least=2)

@@ -5,7 +5,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from courselib import strategies, strategy_costs
-from courselib.models import SentenceClassifier
+from courselib.lab.models import SentenceClassifier
 
 
 def test_one_layer_and_a_stack():

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from courselib.training import fit
+from courselib.lab.training import fit
 
 
 def data(n=6, d_in=3, d_out=2, seed=0):

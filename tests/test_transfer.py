@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from courselib import transfer
-from courselib.transfer import finetune_sentiment
+from courselib.lab import classification
+from courselib.lora import finetuning
+from courselib.lora.finetuning import finetune_sentiment
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def test_the_encoder_that_was_handed_in_is_left_as_it_was(runs):
 
 
 def test_a_seed_repeats_a_run_and_another_does_not(pretrained, monkeypatch):
-    monkeypatch.setattr(transfer, "STEPS", 2)
-    monkeypatch.setattr(transfer, "TEST_SENTENCES", 8)
+    monkeypatch.setattr(finetuning, "STEPS", 2)
+    monkeypatch.setattr(finetuning, "TEST_SENTENCES", 8)
     one, again, other, stronger = (
         finetune_sentiment("lora", seed, pretrained, rank=3, alpha=alpha).delta
         for seed, alpha in [(1, 6), (1, 6), (2, 6), (1, 12)]
@@ -61,8 +62,8 @@ def test_a_seed_repeats_a_run_and_another_does_not(pretrained, monkeypatch):
 
 def test_accuracy_is_measured_on_the_split_that_was_asked_for(pretrained, monkeypatch):
     asked = []
-    real = transfer.sentences
-    monkeypatch.setattr(transfer, "sentences", lambda n, split, seed: asked.append((n, split, seed)) or real(n, split, seed))
+    real = finetuning.sentences
+    monkeypatch.setattr(finetuning, "sentences", lambda n, split, seed: asked.append((n, split, seed)) or real(n, split, seed))
     finetune_sentiment("frozen", 100, pretrained, split="validation")
     finetune_sentiment("frozen", 4, pretrained)
     assert asked == [(48, "train", 100), (200, "validation", 100), (48, "train", 4), (200, "test", 4)]
@@ -85,18 +86,18 @@ class Counter(nn.Module):
 def test_predictions_come_back_in_the_order_of_the_texts(pretrained):
     texts = ["fine", "very fine", "so very fine", "oh", "so very very fine", "no no"]  # with [CLS] and [SEP]: 3 4 5 3 6 4
     expected = [0, 1, 0, 0, 1, 1]
-    assert transfer.predict(Counter().train(), pretrained.tokenizer, texts, size=4).tolist() == expected
+    assert classification.logits_of(Counter().train(), pretrained.tokenizer, texts, size=4).argmax(-1).tolist() == expected
     labels = [0, 1, 0, 1, 1, 1]
-    assert transfer.accuracy(Counter(), pretrained.tokenizer, texts, labels) == pytest.approx(5 / 6)
+    assert classification.text_accuracy(Counter(), pretrained.tokenizer, texts, labels) == pytest.approx(5 / 6)
 
 
 def test_optimizer_has_two_learning_rates_and_only_what_is_trainable(pretrained):
-    model = transfer.SentenceClassifier(pretrained.model)
+    model = classification.SentenceClassifier(pretrained.model)
     frozen = [p for p in pretrained.model.parameters() if p.dim() == 1]
     try:
         for p in frozen:
             p.requires_grad_(False)
-        encoder, head = transfer.optimizer_for(model, lr=1e-4, head_lr=2e-3).param_groups
+        encoder, head = classification.optimizer_for(model, lr=1e-4, head_lr=2e-3).param_groups
     finally:
         for p in frozen:
             p.requires_grad_(True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from courselib import two_stages
-from courselib.data import digits
+from courselib.lab.data import digits
 
 SEEDS = (0, 1, 2)
 

@@ -8,10 +8,10 @@ from collections import Counter
 
 import pytest
 
-from courselib.data import worlds
-from courselib.data.grammar import grammar, kl
-from courselib.data.worlds import NAMES, PROSE, correct, refuse_leak, reviews, world
-from courselib.data.worlds.instructions import ASKS, KINDS, NUMBERS, OPPOSITES
+from courselib.lab.data import worlds
+from courselib.lab.data.grammar import grammar, kl
+from courselib.lab.data.worlds import NAMES, PROSE, correct, refuse_leak, reviews, world
+from courselib.lab.data.worlds.instructions import ASKS, KINDS, NUMBERS, OPPOSITES
 
 N = 1200
 EACH = [(name, split) for name in NAMES for split in ("train", "test")]
@@ -241,7 +241,7 @@ def test_a_split_that_would_leak_is_refused(monkeypatch):
 
 
 def test_the_table_of_exact_figures_is_printed(capsys):
-    runpy.run_module("courselib.data.worlds", run_name="__main__")
+    runpy.run_module("courselib.lab.data.worlds", run_name="__main__")
     printed = capsys.readouterr().out
     for name in NAMES:
         assert f"{world(name).grammar('test').entropy('token'):.4f}" in printed

@@ -20,12 +20,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from courselib import runtime
-from courselib.data import prose, worlds
-from courselib.data.windows import Windows, token_stream
-from courselib.models.causal import FOLDER, log_likelihood, next_token_loss
-from courselib.models.tokenizer import train_tokenizer
-from courselib.training import Step, fit
+from courselib.lab import runtime
+from courselib.lab.data import prose, worlds
+from courselib.lab.data.windows import Windows, token_stream
+from courselib.lab.models.causal import FOLDER, log_likelihood, next_token_loss
+from courselib.lab.models.tokenizer import train_tokenizer
+from courselib.lab.training import Step, fit
 
 SEED, STEPS, WARMUP, BATCH, WINDOW, PEAK = 0, 1200, 100, 16, 128, 3e-3
 SHARES = (12, 4)  # windows of a batch from the general world, and from English prose, of which there is less

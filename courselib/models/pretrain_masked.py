@@ -17,14 +17,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from courselib import runtime
-from courselib.data import prose, worlds
-from courselib.data.windows import Windows
+from courselib.lab import runtime
+from courselib.lab.data import prose, worlds
+from courselib.lab.data.windows import Windows
+from courselib.lab.models.encoder import SHA256, Pretrained
+from courselib.lab.models.masked import HEAD, HEAD_NAMES, load_masked, trained_weights
+from courselib.lab.training import Step, fit
 from courselib.pretraining.masking import IGNORE, mlm_corrupt
-from courselib.training import Step, fit
-
-from .encoder import SHA256, Pretrained
-from .masked import HEAD, HEAD_NAMES, load_masked, trained_weights
 
 SEED, STEPS, WARMUP, BATCH, WINDOW, PEAK = 0, 1000, 50, 16, 64, 3e-3
 TARGETS, RANK, ALPHA = ("query", "key", "value", "dense"), 4, 8  # every linear layer of the encoder

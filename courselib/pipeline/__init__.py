@@ -9,7 +9,7 @@ inference      labels with confidence, many texts at a time
 augmentation   deletion, insertion, swap, synonyms, mixup
 heads          small experiments on ready sentence vectors: overfitting, hyper-parameters
 
-The training loop is `courselib.training.fit`.
+The training loop is `courselib.lab.training.fit`.
 """
 
 from courselib.pipeline import augmentation, checkpoints, dataset, heads, inference, metrics, schedules, splits

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from courselib.lab.training import Step
 from courselib.pipeline.dataset import SentimentDataset
 from courselib.pipeline.metrics import Evaluation, evaluate
-from courselib.training import Step
 
 
 def random_state() -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from courselib import runtime
+from courselib.lab import runtime
 
 Batch = tuple[dict[str, Tensor], Tensor]
 

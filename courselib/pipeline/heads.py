@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib.models import SentenceClassifier, tokenise
-from courselib.models.classifier import mean_pool
+from courselib.lab.models import SentenceClassifier, tokenise
+from courselib.lab.models.classifier import mean_pool
+from courselib.lab.training import Step, fit
 from courselib.pipeline.augmentation import mixup, soft_cross_entropy
 from courselib.pipeline.schedules import parameter_groups, plan, warmup_schedule
-from courselib.training import Step, fit
 
 Vectors = tuple[Tensor, Tensor]  # (n, hidden), (n,) labels
 

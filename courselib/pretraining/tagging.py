@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from courselib import runtime
-from courselib.models import Pretrained, tokenise
-from courselib.training import fit
+from courselib.lab import runtime
+from courselib.lab.models import Pretrained, tokenise
+from courselib.lab.training import fit
 
 from .masking import IGNORE
 from .objectives import mlm_loss

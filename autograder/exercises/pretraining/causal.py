@@ -13,7 +13,7 @@ from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 from autograder.exercises.pretraining.masked import tokens
 
-CLOSED = ("courselib.pretraining", "courselib.models.causal")
+CLOSED = ("courselib.pretraining", "courselib.lab.models.causal")
 
 
 # --- clm_loss ---------------------------------------------------------------------------------------------------------

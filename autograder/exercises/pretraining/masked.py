@@ -10,7 +10,7 @@ import solutions.pretraining as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.pretraining", "courselib.models.causal")
+CLOSED = ("courselib.pretraining", "courselib.lab.models.causal")
 
 
 def tokens(rng: np.random.Generator, *shape: int, vocab: int) -> Tensor:

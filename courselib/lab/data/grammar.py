@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
-from .spelling import PIECE, read, spell
+from courselib.lab.data.spelling import PIECE, read, spell
 
 Alternative = tuple[str, ...]  # words, marks, and names in braces
 Ends = dict[int, tuple[float, int]]  # where a name can end: {position: (log-probability, derivations)}

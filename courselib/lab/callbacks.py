@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from courselib.training import Step
+from courselib.lab.training import Step
 
 
 def stop_at(losses: Sequence[float], patience: int) -> int | None:

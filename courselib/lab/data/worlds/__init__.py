@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from ..grammar import Grammar, grammar, reweighted
-from . import clinical, general, instructions, legal, reviews
+from courselib.lab.data.grammar import Grammar, grammar, reweighted
+from courselib.lab.data.worlds import clinical, general, instructions, legal, reviews
 
 PROSE = ("general", "clinical", "legal", "reviews")
 NAMES = (*PROSE, "instructions")

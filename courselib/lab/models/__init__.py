@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
-from .causal import load_causal
-from .classifier import SentenceClassifier, tokenise
-from .encoder import Pretrained, load_encoder
-from .masked import load_masked, masked_words
+from courselib.lab.models.classifier import SentenceClassifier, tokenise
+from courselib.lab.models.encoder import Pretrained
 
-LOADERS = {"encoder": load_encoder, "masked": load_masked, "causal": load_causal}
+KINDS = ("encoder", "masked", "causal")  # each a module here, imported when it is asked for, since an exercise may close it
 
-__all__ = ["LOADERS", "Pretrained", "SentenceClassifier", "load", "masked_words", "tokenise"]
+__all__ = ["KINDS", "Pretrained", "SentenceClassifier", "load", "tokenise"]
 
 
 def load(kind: str, source: str | None = None, **options: Any) -> Pretrained:
@@ -22,6 +21,6 @@ def load(kind: str, source: str | None = None, **options: Any) -> Pretrained:
     said at `load_encoder`, `load_masked` and `load_causal`, which take `source` and `options`. Raises ValueError for an
     unknown kind.
     """
-    if kind not in LOADERS:
-        raise ValueError(f"There is no kind of model {kind!r}; the kinds are {', '.join(map(repr, LOADERS))}.")
-    return LOADERS[kind](source, **options)
+    if kind not in KINDS:
+        raise ValueError(f"There is no kind of model {kind!r}; the kinds are {', '.join(map(repr, KINDS))}.")
+    return getattr(importlib.import_module(f"{__name__}.{kind}"), f"load_{kind}")(source, **options)

@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from .encoder import SHA256, Pretrained, check_length, load_encoder
+from courselib.lab.models.encoder import SHA256, Pretrained, check_length, load_encoder
 
 HEAD = Path(__file__).parent / "weights" / "masked" / "head.safetensors"
 HEAD_NAMES = ("transform.dense.weight", "transform.dense.bias", "transform.LayerNorm.weight", "transform.LayerNorm.bias", "bias")

@@ -5,7 +5,7 @@ begins with `print(runtime.start())` and never asks again. Four environment vari
 
     COURSE_SCALE     "laptop" (default): everything embedded, offline; "hub": real models from the Hugging Face Hub
     COURSE_THREADS   CPU threads for torch; left to torch when unset (the tests and the grader set 1)
-    COURSE_ENCODER   a folder or Hub name to take the encoder from (read by `courselib.models`)
+    COURSE_ENCODER   a folder or Hub name to take the encoder from (read by `courselib.lab.models`)
     CUDA_VISIBLE_DEVICES=""   torch's own way to stay off a GPU
 
 Importing this module imports torch but never transformers, which is slow.

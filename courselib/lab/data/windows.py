@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from courselib import runtime
+from courselib.lab import runtime
 
 
 def token_stream(tokenizer: Any, texts: Sequence[str]) -> Tensor:

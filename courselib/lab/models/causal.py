@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 
-from courselib import runtime
-
-from .encoder import Pretrained, check_fit, check_length
+from courselib.lab import runtime
+from courselib.lab.models.encoder import Pretrained, check_fit, check_length
 
 FOLDER = Path(__file__).parent / "weights" / "causal"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M"  # what COURSE_SCALE=hub takes unless another is named

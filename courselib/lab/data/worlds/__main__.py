@@ -1,7 +1,7 @@
-"""`python -m courselib.data.worlds`: the exact figures of every world, and a text of each."""
+"""`python -m courselib.lab.data.worlds`: the exact figures of every world, and a text of each."""
 
-from ..grammar import kl
-from . import NAMES, PROSE, SPLITS, world
+from courselib.lab.data.grammar import kl
+from courselib.lab.data.worlds import NAMES, PROSE, SPLITS, world
 
 print(f"{'world':<13}{'split':<7}{'nats/text':>10}{'tokens/text':>13}{'nats/token':>12}{'words':>8}")
 for name in NAMES:

@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from courselib import runtime
+from courselib.lab import runtime
 
 LIBRARIES = ("numpy", "torch", "scikit-learn", "transformers", "peft", "bitsandbytes")
 PLAIN = (str, bytes, int, float, complex, type(None), type(...), Path, torch.dtype, torch.device)
@@ -115,7 +115,7 @@ def _globals(code: CodeType) -> set[str]:
 
 def courselib_hash() -> str:
     """The hash of every file of courselib, weights and all."""
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     return hash_of(*(f"{p.relative_to(root).as_posix()} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in files))
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .grammar import Grammar, grammar
+from courselib.lab.data.grammar import Grammar, grammar
 
 # who / did / preposition / places of the first and of the second kind / then / preposition / last words of either kind
 STORIES = {

@@ -40,7 +40,7 @@ def english(split: str = "train", max_chars: int = 1_000_000) -> list[str]:
     except ImportError:
         raise FileNotFoundError(
             "This Python has no pydoc_data.topics, from which the course takes English prose. Some minimal Linux packages "
-            "leave it out: install Python's full standard library, or use world('general') of courselib.data.worlds."
+            "leave it out: install Python's full standard library, or use world('general') of courselib.lab.data.worlds."
         ) from None
     documents, seen = [], set()
     for part in SPLITS[: SPLITS.index(split) + 1]:  # training comes first and keeps what both would have

@@ -14,22 +14,18 @@ import copy
 import time
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
-from courselib import runtime
-from courselib.data.sentiment import sentences
-from courselib.lora import add_lora, trainable_report
-from courselib.models import Pretrained, SentenceClassifier, tokenise
-from courselib.training import fit
+from courselib.lab import runtime
+from courselib.lab.classification import batches, classification_loss, optimizer_for, text_accuracy, train_head
+from courselib.lab.data.sentiment import sentences
+from courselib.lab.models import Pretrained, SentenceClassifier
+from courselib.lab.training import fit
+from courselib.lora.inject import add_lora, trainable_report
 
 LEARNING_RATES = {"full": 3e-5, "lora": 1e-3, "frozen": 1e-2}  # of the encoder's weights; of the head for frozen
-HEAD_LEARNING_RATE = 3e-3  # a fresh head starts from nothing and needs longer strides than pretrained weights
 TRAIN_SENTENCES, TEST_SENTENCES = 48, 200
-BATCH, STEPS = 16, 18  # six times through the 48 sentences
-FROZEN_STEPS = 100  # all sentences at once; a step on ready vectors costs next to nothing
+STEPS = 18  # six times through the 48 sentences, sixteen at a time
 
 
 @dataclass(frozen=True)
@@ -83,64 +79,9 @@ def finetune_sentiment(
     report = trainable_report(model)
     before = query_value_weights(pretrained.model)
     return Run(
-        method, seed, accuracy(model, tokenizer, *held_out), report.trainable, report.total, seconds,
+        method, seed, text_accuracy(model, tokenizer, *held_out), report.trainable, report.total, seconds,
         before, weight_changes(model.encoder, before) if method != "frozen" else {},
     )
-
-
-def optimizer_for(model: SentenceClassifier, lr: float, head_lr: float = HEAD_LEARNING_RATE) -> torch.optim.AdamW:
-    """AdamW over what is trainable in the encoder, at `lr`, and over the head, at `head_lr`."""
-    encoder = [p for p in model.encoder.parameters() if p.requires_grad]
-    groups = [{"params": encoder, "lr": lr}, {"params": model.classifier.parameters(), "lr": head_lr}]
-    return torch.optim.AdamW(groups, fused=True)  # fused: one pass over the weights, where memory is the limit
-
-
-def batches(tokenizer, texts: list[str], labels: list[int], size: int = BATCH) -> DataLoader:
-    """Shuffled batches `(tokens, labels)` for `fit`, each padded to its own longest sentence."""
-
-    def collate(examples: list[tuple[str, int]]) -> tuple[dict[str, Tensor], Tensor]:
-        some_texts, some_labels = zip(*examples, strict=True)
-        return tokenise(tokenizer, list(some_texts)), torch.tensor(some_labels, device=runtime.device())
-
-    return DataLoader(list(zip(texts, labels, strict=True)), batch_size=size, shuffle=True, collate_fn=collate)
-
-
-def classification_loss(model: nn.Module, batch: tuple[dict[str, Tensor], Tensor]) -> Tensor:
-    """Mean cross-entropy of a batch from `batches`."""
-    tokens, labels = batch
-    return F.cross_entropy(model(**tokens), labels)
-
-
-def train_head(model: SentenceClassifier, tokenizer, texts: list[str], labels: list[int], *, lr: float) -> list[float]:
-    """Trains the head alone, on sentence vectors computed once, without dropout. Returns the losses."""
-    model.eval()
-    with torch.no_grad():
-        features = model.features(**tokenise(tokenizer, texts))  # (n, hidden)
-    targets = torch.tensor(labels, device=features.device)
-
-    def loss(head: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return F.cross_entropy(head(batch[0]), batch[1])
-
-    optimizer = torch.optim.AdamW(model.classifier.parameters(), lr=lr)
-    return fit(model.classifier, [(features, targets)], loss, optimizer, steps=FROZEN_STEPS, progress=False)
-
-
-def predict(model: nn.Module, tokenizer, texts: list[str], size: int = 50) -> Tensor:
-    """The predicted class of every text, `(n,)`, in eval mode. Texts of like length share a batch, to pad little."""
-    model.eval()
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    predicted = torch.empty(len(texts), dtype=torch.long)
-    with torch.no_grad():
-        for begin in range(0, len(texts), size):
-            chosen = order[begin : begin + size]
-            logits = model(**tokenise(tokenizer, [texts[i] for i in chosen]))  # (size, classes)
-            predicted[chosen] = logits.argmax(-1).cpu()
-    return predicted
-
-
-def accuracy(model: nn.Module, tokenizer, texts: list[str], labels: list[int]) -> float:
-    """The share of texts whose label is predicted, 0 to 1."""
-    return (predict(model, tokenizer, texts) == torch.tensor(labels)).double().mean().item()
 
 
 def query_value_weights(encoder: nn.Module) -> dict[str, Tensor]:

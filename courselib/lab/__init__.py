@@ -1,0 +1,13 @@
+"""The laboratory: what more than one chapter uses. It imports no chapter's room.
+
+runtime          device, threads, seeds: set in one place
+training         the one training loop
+callbacks        early stopping
+checkpoints      weights on disk, the best, the last and those on the way
+classification   an encoder with a head on sentences: batches, loss, optimizer, predictions
+experiments      an experiment over seeds, its table, and results that are kept
+fingerprint      what a kept result depends on, as one hash
+plots            the course's figures: style, intervals, an explorer with a slider
+data/            sentences, worlds, prose and digits
+models/          the pretrained encoder, its head for masked words, the small language model
+"""
