@@ -7,12 +7,13 @@ from measured import Check, Effect, Measured
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib.continual import Reservoir, replay_loss
-from courselib.forgetting import add, anchor, ewc_penalty, true_fisher
+from courselib.continual.five_tasks import five_tasks, train
+from courselib.continual.replay import Reservoir, replay_loss
+from courselib.forgetting.fisher import add, true_fisher
+from courselib.forgetting.penalties import anchor, ewc_penalty
 from courselib.lab.classification import accuracy
 from courselib.lab.data.digits import Task, class_tasks, permuted_tasks
 from courselib.lab.experiments import Table, run
-from courselib.stream import five_tasks, train
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Forgetting: task A, then task B, and what is left of A

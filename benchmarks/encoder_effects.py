@@ -6,7 +6,7 @@ from measured import Check, Effect, Measured
 
 from courselib.lab import models
 from courselib.lab.experiments import run
-from courselib.sample_efficiency import labels_needed, learn
+from courselib.transfer.sample_efficiency import labels_needed, learn
 
 FEW, MANY = 64, 512  # labels for fine-tuning, and eight times as many
 CURVES = {"small": (256, 512, 1024), "words": (256, 512, 1024, 2048)}  # how far each start from random weights is followed
@@ -64,11 +64,11 @@ def sample_efficiency(seeds: Sequence[int], cache: bool = True, quick: bool = Fa
     return Measured(
         checks, table, columns=("accuracy",),
         note="Words seen: each word of a test text occurs in the training texts of that very run. The same network from random "
-        "weights is the comparison that changes one thing only; the small ones are what one would take who has nothing but the "
-        "labels. Each has a recipe of its own (`courselib.sample_efficiency.RECIPES`). How many labels draw level is read off "
-        "each seed's own curve, straight over the logarithm of the labels; a curve that does not get there counts as its "
-        "last point, so the ratio is rather too small. A single sentence of praise or blame, without the neutral one beside it, "
-        "was tried first: there a small network needs hardly more than eight times the labels.",
+        "weights is the comparison that changes one thing only; the small ones are what one would take who has nothing but "
+        "the labels. Each has a recipe of its own (`courselib.transfer.sample_efficiency.RECIPES`). How many labels draw "
+        "level is read off each seed's own curve, straight over the logarithm of the labels; a curve that does not get there "
+        "counts as its last point, so the ratio is rather too small. A single sentence of praise or blame, without the "
+        "neutral one beside it, was tried first: there a small network needs hardly more than eight times the labels.",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from measured import Check, Effect, Measured
 
-from courselib.domain import BATCH, WARMUP, WINDOW, continue_pretraining, nats_per_word, perplexity
+from courselib.domain.adaptation import BATCH, WARMUP, WINDOW, continue_pretraining, nats_per_word, perplexity
 from courselib.lab import models
 from courselib.lab.data import worlds
 from courselib.lab.data.grammar import Grammar, kl, reweighted

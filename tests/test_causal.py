@@ -15,7 +15,7 @@ from courselib.lab.data import worlds
 from courselib.lab.models import causal
 from courselib.lab.models.causal import FOLDER, load_causal, log_likelihood, next_token_loss
 from courselib.lab.models.tokenizer import train_tokenizer
-from courselib.models import pretrain
+from courselib.pretraining import make_causal
 
 
 @pytest.fixture(scope="module")
@@ -106,28 +106,28 @@ def test_the_tokenizer_loses_nothing_and_refuses_a_vocabulary_without_bytes():
 
 
 def test_an_interrupted_pretraining_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrain, "SHAPE", dict(
+    monkeypatch.setattr(make_causal, "SHAPE", dict(
         hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1,
         max_position_embeddings=512, tie_word_embeddings=True))
     for name, value in {"WORLD_DOCUMENTS": 200, "HELD_OUT": 3, "SAVE_EVERY": 2, "WARMUP": 2, "WINDOW": 16}.items():
-        monkeypatch.setattr(pretrain, name, value)
-    pretrain.causal(tmp_path / "whole", steps=6)
+        monkeypatch.setattr(make_causal, name, value)
+    make_causal.causal(tmp_path / "whole", steps=6)
 
     class Interrupted(Exception):
         pass
 
-    save = pretrain._save_state
+    save = make_causal._save_state
 
     def save_then_stop(*arguments):
         save(*arguments)
         raise Interrupted
 
-    monkeypatch.setattr(pretrain, "_save_state", save_then_stop)
+    monkeypatch.setattr(make_causal, "_save_state", save_then_stop)
     with pytest.raises(Interrupted):
-        pretrain.causal(tmp_path / "parts", steps=6)
-    monkeypatch.setattr(pretrain, "_save_state", save)
+        make_causal.causal(tmp_path / "parts", steps=6)
+    monkeypatch.setattr(make_causal, "_save_state", save)
     assert json.loads((tmp_path / "parts" / "state.json").read_text())["step"] == 2
-    pretrain.causal(tmp_path / "parts", steps=6)
+    make_causal.causal(tmp_path / "parts", steps=6)
     whole, parts = (load_causal(tmp_path / name).model.state_dict() for name in ("whole", "parts"))
     for name, value in whole.items():
         torch.testing.assert_close(parts[name], value, rtol=0, atol=1e-5)
@@ -197,7 +197,7 @@ def test_the_hubs_own_cache_and_a_chapters_cells_on_what_it_gives(tmp_path):
     (home / "refs" / "main").write_text(snapshot.name)
     code = (
         "from courselib.lab import models, runtime\n"
-        "from courselib.domain import continue_pretraining, nats_per_word\n"
+        "from courselib.domain.adaptation import continue_pretraining, nats_per_word\n"
         "assert runtime.scale() == 'hub'\n"
         "loaded = models.load('causal', 'owner/model')\n"
         "after = continue_pretraining(loaded, 'clinical', documents=8, steps=2)\n"
@@ -229,7 +229,7 @@ def test_a_hub_model_as_it_is_and_in_four_bits(tmp_path, monkeypatch):
     """Random weights in the layout of a Hub model; of real size, 160 million parameters, where there is a GPU."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from courselib.domain import continue_pretraining
+    from courselib.domain.adaptation import continue_pretraining
 
     gpu = runtime.device().type == "cuda"
     width, layers = (768, 12) if gpu else (128, 2)

@@ -6,21 +6,10 @@ from scipy.stats import chisquare
 from torch import nn
 from torch.nn import functional as F
 
-from courselib.continual import (
-    Reservoir,
-    TaskNetwork,
-    average_accuracy,
-    backward_transfer,
-    distillation_gradient,
-    distillation_loss,
-    entropy,
-    forward_transfer,
-    losses_and_gains,
-    replay_counts,
-    replay_loss,
-    softened,
-    target_and_general,
-)
+from courselib.continual.distillation import distillation_gradient, distillation_loss, entropy, softened
+from courselib.continual.isolation import TaskNetwork
+from courselib.continual.replay import Reservoir, replay_counts, replay_loss
+from courselib.continual.scores import average_accuracy, backward_transfer, forward_transfer, losses_and_gains, target_and_general
 
 
 def test_reservoir_keeps_every_example_with_the_same_probability():

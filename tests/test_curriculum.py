@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from courselib import curriculum
+from courselib.domain import curriculum
 from courselib.lab import models
 
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from courselib import domain
+from courselib.domain import adaptation
 from courselib.lab import models
 from courselib.lab.data import worlds
 from courselib.lab.data.windows import Windows, token_stream
@@ -13,12 +13,12 @@ from courselib.lab.models.causal import next_token_loss
 
 
 def test_perplexity_and_forgetting_by_hand():
-    assert domain.perplexity(0.0) == 1.0
-    assert domain.perplexity(2.0) == pytest.approx(7.389056)
-    assert domain.forgetting_percent(4.0, 5.0) == 25.0
-    assert domain.forgetting_percent(5.0, 4.0) == -20.0  # the old domain may get better
+    assert adaptation.perplexity(0.0) == 1.0
+    assert adaptation.perplexity(2.0) == pytest.approx(7.389056)
+    assert adaptation.forgetting_percent(4.0, 5.0) == 25.0
+    assert adaptation.forgetting_percent(5.0, 4.0) == -20.0  # the old domain may get better
     with pytest.raises(ValueError, match="sign turned round"):
-        domain.perplexity(-1.0)
+        adaptation.perplexity(-1.0)
 
 
 def test_windows_come_in_their_shares_and_begin_where_they_are_told():
@@ -44,15 +44,15 @@ def test_documents_end_with_the_end_of_text():
 def test_the_new_domain_is_learned_and_mixing_keeps_the_old():
     start = models.load("causal")
     weights = start.model.state_dict()["model.embed_tokens.weight"].clone()
-    only, mixed = (domain.continue_pretraining(start, "clinical", alpha=alpha, steps=60) for alpha in (1.0, 0.5))
-    clinical = [domain.nats_per_word(model, "clinical", texts=20) for model in (start, only, mixed)]
-    general = [domain.nats_per_word(model, "general", texts=20) for model in (start, only, mixed)]
+    only, mixed = (adaptation.continue_pretraining(start, "clinical", alpha=alpha, steps=60) for alpha in (1.0, 0.5))
+    clinical = [adaptation.nats_per_word(model, "clinical", texts=20) for model in (start, only, mixed)]
+    general = [adaptation.nats_per_word(model, "general", texts=20) for model in (start, only, mixed)]
     assert clinical[1] < clinical[0] - 5 and clinical[2] < clinical[0] - 5
     assert general[1] > general[0] + 0.2  # forgotten
     assert general[2] - general[0] < 0.5 * (general[1] - general[0])
     assert torch.equal(start.model.state_dict()["model.embed_tokens.weight"], weights)  # a copy was trained
     with pytest.raises(ValueError, match="0.5 mixes evenly"):
-        domain.continue_pretraining(start, "clinical", alpha=0.0)
+        adaptation.continue_pretraining(start, "clinical", alpha=0.0)
 
 
 def test_hooks_of_continued_pretraining():
@@ -62,7 +62,7 @@ def test_hooks_of_continued_pretraining():
         model.requires_grad_(False)
         model.model.norm.requires_grad_(True)
 
-    after = domain.continue_pretraining(
+    after = adaptation.continue_pretraining(
         start, "clinical", steps=2, window=16, documents=20, prepare=freeze,
         penalty=lambda model: 0 * model.model.norm.weight.sum(), callbacks=[lambda step: seen.append(step.number)],
     )
@@ -73,39 +73,39 @@ def test_hooks_of_continued_pretraining():
     }
     assert changed == {"model.norm.weight"}
     with pytest.raises(FloatingPointError):
-        domain.continue_pretraining(start, "clinical", steps=1, window=16, documents=20,
+        adaptation.continue_pretraining(start, "clinical", steps=1, window=16, documents=20,
                                     penalty=lambda model: model.model.norm.weight.sum() * float("nan"))
 
 
 def test_mixing_and_choosing_by_hand():
-    assert domain.mixed_loss(4.0, 2.0, 0.25) == 2.5
+    assert adaptation.mixed_loss(4.0, 2.0, 0.25) == 2.5
     with pytest.raises(ValueError, match="from 0 to 1"):
-        domain.mixed_loss(4.0, 2.0, 1.5)
+        adaptation.mixed_loss(4.0, 2.0, 1.5)
     alphas, new, old = [0.25, 0.5, 1.0], [4.0, 3.0, 2.5], [0.9, 1.5, 5.0]
-    assert domain.penalised(new, old, 1.0, 2.0) == [4.0, 4.0, 10.5]  # a general loss that fell is no credit
-    assert [domain.choose_alpha(alphas, new, old, 1.0, penalty) for penalty in (0, 0.1, 1, 10)] == [1.0, 1.0, 0.5, 0.25]
+    assert adaptation.penalised(new, old, 1.0, 2.0) == [4.0, 4.0, 10.5]  # a general loss that fell is no credit
+    assert [adaptation.choose_alpha(alphas, new, old, 1.0, penalty) for penalty in (0, 0.1, 1, 10)] == [1.0, 1.0, 0.5, 0.25]
     with pytest.raises(ValueError, match="reward forgetting"):
-        domain.choose_alpha(alphas, new, old, 1.0, -1)
+        adaptation.choose_alpha(alphas, new, old, 1.0, -1)
     with pytest.raises(ValueError, match="came 3, 2, 3"):
-        domain.choose_alpha(alphas, new[:2], old, 1.0, 1)
+        adaptation.choose_alpha(alphas, new[:2], old, 1.0, 1)
 
 
 def test_the_mix_adds_up_and_the_domain_comes_first():
-    assert domain.data_mix(1000, 0.1) == (900, 100)
-    assert domain.data_mix(7, 0.4) == (4, 3)
-    assert domain.data_mix(50, 0.0) == (50, 0) and domain.data_mix(50, 1.0) == (0, 50)
-    assert all(sum(domain.data_mix(n, share / 7)) == n for n in range(1, 40) for share in range(8))
+    assert adaptation.data_mix(1000, 0.1) == (900, 100)
+    assert adaptation.data_mix(7, 0.4) == (4, 3)
+    assert adaptation.data_mix(50, 0.0) == (50, 0) and adaptation.data_mix(50, 1.0) == (0, 50)
+    assert all(sum(adaptation.data_mix(n, share / 7)) == n for n in range(1, 40) for share in range(8))
     with pytest.raises(ValueError, match="0.1 means a tenth"):
-        domain.data_mix(1000, 10)
+        adaptation.data_mix(1000, 10)
 
 
 def test_nats_a_token_and_a_character():
     causal = models.load("causal")
     text = " ".join(worlds.world("general").texts(12, "test"))
-    token, character = domain.nats_per_character(causal, [text], window=64)
+    token, character = adaptation.nats_per_character(causal, [text], window=64)
     ids = token_stream(causal.tokenizer, [text])
     rows = [next_token_loss(causal.model, part[None]).item() for part in ids.split(64) if len(part) == 64]
     assert token == pytest.approx(sum(rows) / len(rows))
     assert 3 < token / character < 8  # characters a token
     with pytest.raises(ValueError, match="one window takes 64"):
-        domain.nats_per_character(causal, ["Short."], window=64)
+        adaptation.nats_per_character(causal, ["Short."], window=64)

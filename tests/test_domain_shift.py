@@ -9,7 +9,7 @@ import torch
 from scipy.special import rel_entr
 from scipy.stats import entropy
 
-from courselib import domain_shift as shift
+from courselib.domain import shift
 from courselib.lab.data import worlds
 from courselib.lab.data.grammar import grammar, kl, reweighted
 

@@ -58,7 +58,7 @@ def test_ewc_keeps_nothing_of_five_pairs_and_replay_nearly_all(effects):
 
 def test_pretraining_is_worth_many_labels(effects, pretrained):
     """One seed: 64 labels and the pretrained encoder, against eight times as many and random weights."""
-    from courselib.sample_efficiency import Recipe, learn
+    from courselib.transfer.sample_efficiency import Recipe, learn
 
     tuned = learn("pretrained", 64, 0, pretrained, recipe=Recipe(lr=1e-4, head_lr=3e-3, epochs=1, least=20))  # two thirds
     scratch = effects.encoder_effects.review(0, "words", 512, "seen")["accuracy"]

@@ -5,19 +5,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from courselib.forgetting import (
+from courselib.forgetting.fisher import (
     add,
-    anchor,
     batch_mean_square,
-    distance,
     empirical_fisher,
-    ewc_penalty,
     fisher_memory,
-    l2sp_penalty,
     quadratic_form,
     trace,
     true_fisher,
 )
+from courselib.forgetting.penalties import anchor, distance, ewc_penalty, l2sp_penalty
 
 N, D, CLASSES = 70, 5, 3  # more than one chunk of 64, and a last one that is not full
 

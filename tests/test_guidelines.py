@@ -2,7 +2,7 @@
 
 import pytest
 
-from courselib import guidelines
+from courselib.domain import guidelines
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from courselib.interference import cosine, curvature, dot, loss_after, task_gradient
+from courselib.forgetting.interference import cosine, curvature, dot, loss_after, task_gradient
 
 
 @pytest.fixture

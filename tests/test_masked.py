@@ -11,7 +11,7 @@ from courselib.lab import models
 from courselib.lab.data import worlds
 from courselib.lab.models.encoder import SHA256
 from courselib.lab.models.masked import HEAD, HEAD_NAMES, load_masked, masked_words
-from courselib.models import pretrain_masked
+from courselib.pretraining import make_masked
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def filled():
 
 
 def test_it_guesses_words_of_what_it_has_read(filled):
-    measured = {name: pretrain_masked.measure(filled, worlds.world(name).texts(60, "test", 7), windows=16)
+    measured = {name: make_masked.measure(filled, worlds.world(name).texts(60, "test", 7), windows=16)
                 for name in ("general", "clinical")}  # fmt: skip
     general, clinical = measured.values()
     assert general["first"] > general["commonest"] + 0.3
@@ -82,15 +82,15 @@ def test_the_weights_are_small_and_loading_them_is_quick(filled):
 
 
 def test_training_again_is_reproducible_and_learns(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrain_masked, "BATCH", 4)
-    monkeypatch.setattr(pretrain_masked, "SHARES", {"general": 4})
-    monkeypatch.setattr(pretrain_masked, "WINDOW", 32)
-    monkeypatch.setattr(pretrain_masked, "WARMUP", 2)
-    monkeypatch.setattr(pretrain_masked, "HELD_OUT_WINDOWS", 4)
-    monkeypatch.setattr(pretrain_masked, "corpora",
+    monkeypatch.setattr(make_masked, "BATCH", 4)
+    monkeypatch.setattr(make_masked, "SHARES", {"general": 4})
+    monkeypatch.setattr(make_masked, "WINDOW", 32)
+    monkeypatch.setattr(make_masked, "WARMUP", 2)
+    monkeypatch.setattr(make_masked, "HELD_OUT_WINDOWS", 4)
+    monkeypatch.setattr(make_masked, "corpora",
                         lambda split, documents=0: {"general": worlds.world("general").texts(60, split, 0)})  # fmt: skip
     for name in ("one", "two"):
-        pretrain_masked.masked(tmp_path / name / "head.safetensors", steps=12)
+        make_masked.masked(tmp_path / name / "head.safetensors", steps=12)
     one, two = (load_file(tmp_path / name / "head.safetensors") for name in ("one", "two"))
     assert all(torch.equal(one[name], two[name]) for name in one)
     losses = [float(row.split(",")[1]) for row in (tmp_path / "one" / "loss.csv").read_text().splitlines()[1:]]

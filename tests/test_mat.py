@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from courselib.lab.data import mat
+from courselib.pretraining import mat
 
 
 def hide(text: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from courselib import maximum_likelihood as mle
+from courselib.transfer import maximum_likelihood as mle
 
 Q = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
 P = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from courselib import forgetting, plane
+from courselib.forgetting import fisher as forgetting_fisher
+from courselib.forgetting import penalties, plane
 
 
 @pytest.fixture(params=[0, 45])
@@ -18,7 +19,7 @@ def test_loss_gradient_and_fisher_are_what_autograd_says(tasks):
         assert torch.allclose(task.gradient(w.detach()), gradient, atol=1e-5)
         hessian = torch.autograd.functional.hessian(task.loss, w.detach())
         assert torch.allclose(task.fisher(w.detach()), hessian, atol=1e-5)  # for logistic regression they are one
-        assert torch.allclose(forgetting.true_fisher(plane.TwoWeights(w), task.x)["w"], hessian.diag(), atol=1e-5)
+        assert torch.allclose(forgetting_fisher.true_fisher(plane.TwoWeights(w), task.x)["w"], hessian.diag(), atol=1e-5)
 
 
 def test_the_loss_of_a_grid_is_the_loss_of_its_points(tasks):
@@ -49,8 +50,8 @@ def test_the_walk_ends_where_newton_says():
     A, B = plane.tasks()
     start = plane.minimum(A)
     model = plane.TwoWeights(start)
-    held, fisher = forgetting.anchor(model), forgetting.true_fisher(model, A.x)
-    path = plane.walk(B, start, lambda m: forgetting.ewc_penalty(m, held, fisher, 1.0), lr=1.0, steps=1500)
+    held, fisher = penalties.anchor(model), forgetting_fisher.true_fisher(model, A.x)
+    path = plane.walk(B, start, lambda m: penalties.ewc_penalty(m, held, fisher, 1.0), lr=1.0, steps=1500)
     assert path.shape == (1501, 2) and torch.equal(path[0], start)
     assert torch.allclose(path[-1], plane.minimum(B, near=start, pull=A.fisher(start).diag().diag()), atol=0.02)
     decayed = plane.walk(B, start, lr=1.0, steps=300, weight_decay=1.0)[-1]

@@ -5,8 +5,7 @@ import torch
 from transformers import DataCollatorForLanguageModeling
 
 from courselib import pretraining
-from courselib.lab.data import mat
-from courselib.pretraining import IGNORE
+from courselib.pretraining import IGNORE, mat
 
 TEXTS = [
     "the old cat sat on the mat and dreamed of mice.",

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from courselib import pretraining
-from courselib.lab.data import mat
-from courselib.pretraining.training import PLACES
+from courselib.pretraining import mat
+from courselib.pretraining.mini import PLACES
 
 
 def test_both_kinds_have_the_same_size_and_only_one_looks_ahead():

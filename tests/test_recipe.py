@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import EarlyStoppingCallback, TrainerControl, TrainerState, TrainingArguments, get_linear_schedule_with_warmup
 
-from courselib.recipe import Recipe, first_stop, warmup_factor
+from courselib.continual.recipe import Recipe, first_stop, warmup_factor
 
 
 def test_the_copied_recipe_has_two_mistakes_for_1000_examples_and_no_other():

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from courselib.lab.data.remarks import remarks, words
 from courselib.lab.data.sentiment import FRAMES, vocabulary
+from courselib.transfer.remarks import remarks, words
 
 
 def judging(splits, label=None):
@@ -59,7 +59,7 @@ def test_the_place_of_the_review_tells_nothing():
 
 
 def test_another_process_draws_the_same():
-    code = "from courselib.lab.data.remarks import remarks; print(remarks(16, 4, 'seen', 5)[1][0])"
+    code = "from courselib.transfer.remarks import remarks; print(remarks(16, 4, 'seen', 5)[1][0])"
     environment = os.environ | {"PYTHONHASHSEED": "9", "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == str(remarks(16, 4, "seen", 5)[1][0])

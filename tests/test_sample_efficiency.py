@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from courselib import sample_efficiency
 from courselib.lab.models import tokenise
-from courselib.sample_efficiency import RECIPES, Recipe, labels_needed, learn, network
+from courselib.transfer import sample_efficiency
+from courselib.transfer.sample_efficiency import RECIPES, Recipe, labels_needed, learn, network
 
 SHORT = Recipe(lr=1e-3, head_lr=3e-3, epochs=1, least=2)
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from courselib import strategies
 from courselib.lab.models import SentenceClassifier
 from courselib.lab.training import fit
+from courselib.transfer import strategies
 
 CONFIG = dict(vocab_size=50, hidden_size=16, num_attention_heads=2, intermediate_size=32)
 

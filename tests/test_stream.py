@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from courselib import stream
-from courselib.continual import average_accuracy, backward_transfer
+from courselib.continual import five_tasks
+from courselib.continual.scores import average_accuracy, backward_transfer
 
 QUICK = {"steps": 12, "hidden": 24, "bottleneck": 8}
 
 
 def quick(name: str, seed: int = 0, **changes) -> dict:
-    return stream.five_tasks(seed, **stream.METHODS[name] | QUICK | changes)
+    return five_tasks.five_tasks(seed, **five_tasks.METHODS[name] | QUICK | changes)
 
 
 def test_the_question_is_always_the_same_and_no_test_picture_is_trained_on():
-    tasks = stream.parity_tasks(3)
+    tasks = five_tasks.parity_tasks(3)
     assert [task.classes for task in tasks] == [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
     for task in tasks:
         for y in (task.y_train, task.y_test):
@@ -24,17 +24,17 @@ def test_the_question_is_always_the_same_and_no_test_picture_is_trained_on():
 
 
 def test_batches_go_round_the_whole_task_before_they_repeat():
-    task = stream.parity_tasks(0)[0]
-    found = stream.batches(task, 20, seed=1)
-    rounds = len(task.x_train) // stream.BATCH
-    assert len(found) == 20 and {len(i) for i in found} == {stream.BATCH}
+    task = five_tasks.parity_tasks(0)[0]
+    found = five_tasks.batches(task, 20, seed=1)
+    rounds = len(task.x_train) // five_tasks.BATCH
+    assert len(found) == 20 and {len(i) for i in found} == {five_tasks.BATCH}
     first = torch.cat(found[:rounds])
     assert len(set(first.tolist())) == len(first)
     assert not torch.equal(found[0], found[rounds])
-    assert all(torch.equal(a, b) for a, b in zip(found, stream.batches(task, 20, seed=1), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(found, five_tasks.batches(task, 20, seed=1), strict=True))
 
 
-@pytest.mark.parametrize("name", [name for name in stream.METHODS if name != "joint"])
+@pytest.mark.parametrize("name", [name for name in five_tasks.METHODS if name != "joint"])
 def test_the_scores_are_those_of_the_matrix(name):
     row = quick(name)
     R = row["R"]
@@ -81,4 +81,4 @@ def test_the_same_seed_gives_the_same_matrix_and_another_seed_another():
 
 def test_an_unknown_method_is_named():
     with pytest.raises(ValueError, match="no method 'rehearsal'; choose one of naive, EWC"):
-        stream.five_tasks(0, "rehearsal")
+        five_tasks.five_tasks(0, "rehearsal")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from courselib import transfer_theory as theory
+from courselib.transfer import theory
 
 
 def bowl(theta):

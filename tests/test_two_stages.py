@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from courselib import two_stages
 from courselib.lab.data import digits
+from courselib.transfer import two_stages
 
 SEEDS = (0, 1, 2)
 

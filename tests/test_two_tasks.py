@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from courselib import forgetting, lora, two_tasks
-from courselib.two_tasks import first_task, other_second, pair, second_task
+from courselib import lora
+from courselib.forgetting import penalties, two_tasks
+from courselib.forgetting.two_tasks import first_task, other_second, pair, second_task
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def test_the_pairs_are_what_they_are_called():
 
 
 def test_the_naive_copy_forgets_and_the_original_does_not_change(start):
-    weights = forgetting.anchor(start.model)
+    weights = penalties.anchor(start.model)
     run = second_task(start, watch=(1, 100))
     assert start.before[0] > 0.9 and run.new > 0.9 and run.old < start.before[0] - 0.2
     assert all(torch.equal(p, weights[name]) for name, p in start.model.named_parameters())
@@ -38,9 +39,9 @@ def test_the_naive_copy_forgets_and_the_original_does_not_change(start):
 
 
 def test_the_loss_and_the_preparation_are_the_caller_s(start):
-    held = forgetting.anchor(start.model)
-    stiff = second_task(start, lambda m, x, y: two_tasks.plain_loss(m, x, y) + forgetting.l2sp_penalty(m, held, 3.0), steps=50)
-    assert forgetting.distance(stiff.model, held) < forgetting.distance(second_task(start, steps=50).model, held)
+    held = penalties.anchor(start.model)
+    stiff = second_task(start, lambda m, x, y: two_tasks.plain_loss(m, x, y) + penalties.l2sp_penalty(m, held, 3.0), steps=50)
+    assert penalties.distance(stiff.model, held) < penalties.distance(second_task(start, steps=50).model, held)
     adapted = second_task(start, steps=5, prepare=lambda m: lora.add_lora(m, targets=("4",), rank=2))
     with lora.disabled(adapted.model), torch.no_grad():
         assert torch.equal(adapted.model(start.A.x_test), start.model(start.A.x_test))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from courselib import vocabulary
+from courselib.domain import vocabulary
 
 SENTENCES = ["The patient has hypertension and diabetes.", "History of myocardial infarction."]
 

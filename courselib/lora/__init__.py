@@ -1,4 +1,4 @@
-"""LoRA, one idea a module, in the order of chapter 08.
+"""Chapter 08: LoRA, one idea a module, in the order of the chapter.
 
 counting    how many parameters and bytes it saves, and of what
 spectrum    the singular values behind the low-rank hypothesis

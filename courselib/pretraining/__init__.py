@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from courselib.pretraining.mini import MiniRun, answer, blanks, least_loss, mini_model, sentences_to_reach, surprise, train_mini
+
 from .generating import generate, next_distribution, top_k
 from .masking import IGNORE, Corrupted, corruption_counts, mlm_corrupt, mlm_labels
 from .objectives import (
@@ -17,7 +19,6 @@ from .objectives import (
 )
 from .tagging import Entity, aggregate_entities, entity_scores, tagged_sentences, train_tagger
 from .tokens import bert_parameters, bpe, merges_of, wordpiece
-from .training import MiniRun, answer, blanks, least_loss, mini_model, sentences_to_reach, surprise, train_mini
 
 __all__ = [
     "IGNORE", "Corrupted", "Entity", "MiniRun", "Pair", "aggregate_entities", "answer", "bert_parameters", "blanks", "bpe",

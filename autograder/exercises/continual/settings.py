@@ -11,7 +11,7 @@ import solutions.continual as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.recipe",)
+CLOSED = ("courselib.continual",)
 
 
 def recipe_cases(rng: np.random.Generator) -> list[Case]:

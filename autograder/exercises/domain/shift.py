@@ -11,7 +11,7 @@ import solutions.domain as answers
 from autograder import probes
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.domain_shift", "courselib.domain", "courselib.lm_loss", "courselib.curriculum")
+CLOSED = ("courselib.domain",)
 
 # --- kl_divergence ----------------------------------------------------------------------------------------------------
 

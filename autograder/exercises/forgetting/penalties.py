@@ -12,7 +12,7 @@ import solutions.forgetting as answers
 from autograder.draws import normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.forgetting", "courselib.interference", "courselib.lab.callbacks")
+CLOSED = ("courselib.forgetting", "courselib.lab.callbacks")
 
 # --- l2_sp ------------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import solutions.forgetting as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.forgetting", "courselib.interference", "courselib.lab.callbacks")
+CLOSED = ("courselib.forgetting", "courselib.lab.callbacks")
 
 # --- gradient_cosine --------------------------------------------------------------------------------------------------
 

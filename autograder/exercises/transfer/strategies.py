@@ -12,7 +12,7 @@ from autograder import probes
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.strategies", "courselib.strategy_costs")
+CLOSED = ("courselib.transfer",)
 
 # --- definition -------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import solutions.transfer as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.transfer_theory",)
+CLOSED = ("courselib.transfer",)
 
 # --- two_stages -------------------------------------------------------------------------------------------------------
 

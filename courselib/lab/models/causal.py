@@ -36,7 +36,7 @@ def load_causal(source: str | Path | None = None, *, four_bit: bool = False) -> 
         raise FileNotFoundError(
             f"There is no causal model at {str(source)!r}: expected a folder with config.json, model.safetensors and "
             'tokenizer.json, or a Hub name such as "Qwen/Qwen3-0.6B". The embedded one is made by '
-            "`python -m courselib.models.pretrain causal`."
+            "`python -m courselib.pretraining.make_causal`."
         )
     if local:
         _whole(folder)

@@ -1,7 +1,7 @@
 """The course's encoder with a head for masked words: BERT's `[MASK]` game, played by all-MiniLM-L6-v2.
 
 The published model comes without such a head: it was taken off when the encoder was trained to compare sentences. So **the
-head is trained here**, by `python -m courselib.models.pretrain masked`: a linear layer, a layer norm, and a bias for every
+head is trained here**, by `python -m courselib.pretraining.make_masked`: a linear layer, a layer norm, and a bias for every
 word. What decides between words are the encoder's own word vectors, as in BERT (Devlin et al. 2018, arXiv:1810.04805,
 appendix A.1; the tying is Press and Wolf's, 2017, arXiv:1608.05859).
 
@@ -84,7 +84,7 @@ def _merge(encoder: Any, weights: dict[str, Tensor]) -> None:
 def _checked(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise FileNotFoundError(
-            f"There is no head for masked words at {str(file)!r}. `python -m courselib.models.pretrain masked` makes it; "
+            f"There is no head for masked words at {str(file)!r}. `python -m courselib.pretraining.make_masked` makes it; "
             "with head=None the encoder gets a fresh one."
         )
     check_length(file)
@@ -93,7 +93,7 @@ def _checked(file: Path) -> dict[str, Tensor]:
     if trained_on != SHA256:
         raise ValueError(
             f"The head at {str(file)!r} was trained on another encoder ({trained_on}) than all-MiniLM-L6-v2 ({SHA256}). "
-            "Make it again: `python -m courselib.models.pretrain masked`."
+            "Make it again: `python -m courselib.pretraining.make_masked`."
         )
     return load_file(file)
 

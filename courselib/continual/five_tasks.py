@@ -24,17 +24,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib.continual import (
-    Reservoir,
-    TaskNetwork,
-    average_accuracy,
-    backward_transfer,
-    distillation_loss,
-    forward_transfer,
-    losses_and_gains,
-    replay_loss,
-)
-from courselib.forgetting import add, anchor, ewc_penalty, true_fisher
+from courselib.continual.distillation import distillation_loss
+from courselib.continual.isolation import TaskNetwork
+from courselib.continual.replay import Reservoir, replay_loss
+from courselib.continual.scores import average_accuracy, backward_transfer, forward_transfer, losses_and_gains
+from courselib.forgetting.fisher import add, true_fisher
+from courselib.forgetting.penalties import anchor, ewc_penalty
 from courselib.lab.classification import accuracy
 from courselib.lab.data.digits import Task, class_tasks
 from courselib.lab.training import fit

@@ -5,7 +5,7 @@ A domain is a distribution. It has shifted when P_source(x, y) != P_target(x, y)
     KL divergence            exact for the course's worlds; otherwise estimated, with care (Kullback and Leibler 1951)
     Jensen-Shannon           the same, made symmetric and finite (Lin 1991, "Divergence measures based on the Shannon entropy")
     out-of-vocabulary rate   which share of the target's words the source never showed
-    perplexity               how surprised a model of the source is (`courselib.domain.perplexity`)
+    perplexity               how surprised a model of the source is (`courselib.domain.adaptation.perplexity`)
 
 For labelled data, P(x, y) = P(x) P(y|x) = P(y) P(x|y) says what can move: `moved` tells covariate, label and concept shift
 apart (Quinonero-Candela et al. 2009, "Dataset Shift in Machine Learning").

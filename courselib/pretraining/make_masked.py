@@ -1,6 +1,6 @@
 """Training the head for masked words, and adapters in the encoder that let it see single words again.
 
-`python -m courselib.models.pretrain masked` runs this: half an hour at most on one thread.
+`python -m courselib.pretraining.make_masked` runs this: half an hour at most on one thread.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ CARD = """# A head for masked words, for all-MiniLM-L6-v2
 The published encoder has no head for masked words. This one was trained for the course: a linear layer, a layer norm and a
 bias for every token, together with LoRA adapters of rank {rank} on all linear layers of the encoder; {parameters:,}
 parameters in half precision. The word vectors they compare with are the encoder's own.
-`python -m courselib.models.pretrain masked` makes it, and writes this card.
+`python -m courselib.pretraining.make_masked` makes it, and writes this card.
 
 - **Encoder**: the file with the SHA-256 {sha256}.
 - **Data**: windows of the topics and docstrings that come with Python ("prose") and of the generated worlds `general` and
@@ -167,3 +167,6 @@ token alone would get.
 
 It completes sentences like those it has read. It is no BERT: that one read three billion words.
 """
+
+if __name__ == "__main__":
+    masked()

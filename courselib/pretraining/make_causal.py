@@ -1,4 +1,4 @@
-"""Making the course's own models again: `python -m courselib.models.pretrain causal` (or `masked`, see pretrain_masked).
+"""Making the course's own language model again: `python -m courselib.pretraining.make_causal`.
 
 The causal model reads documents of the generated `general` world, whose entropy is known exactly, and a quarter of the time
 English prose that comes with every Python. The recipe is resumable: it writes its state every `SAVE_EVERY` steps, and the
@@ -8,7 +8,6 @@ what an uninterrupted one would have read.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
@@ -134,7 +133,7 @@ def _write_card(folder: Path, model: torch.nn.Module, tokenizer: object, curve: 
 CARD = """# The course's causal language model
 
 A Llama of {parameters:,} parameters with a byte-level vocabulary of {vocabulary:,}.
-`python -m courselib.models.pretrain causal` makes it, and writes this card.
+`python -m courselib.pretraining.make_causal` makes it, and writes this card.
 
 - **Data**: three quarters documents of the generated world `general`, one quarter English prose that comes with Python (the
   help topics of `pydoc`). Nothing else.
@@ -153,11 +152,4 @@ Use it for the course's experiments. It knows nothing about the world, medicine 
 """
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description="Make one of the course's models again.")
-    arguments.add_argument("model", choices=["causal", "masked"])
-    if arguments.parse_args().model == "masked":
-        from courselib.models.pretrain_masked import masked
-
-        masked()
-    else:
-        causal()
+    causal()

@@ -104,7 +104,7 @@ def walk(
 ) -> Tensor:
     """The path (steps + 1, 2) of gradient descent on all of `task` from `start`, with a penalty(model) if there is one.
 
-    It is the course's `fit` with plain SGD, and `penalty` may be any of `courselib.forgetting`'s.
+    It is the course's `fit` with plain SGD, and `penalty` may be any of `courselib.forgetting.penalties`'s.
     """
     model, path = TwoWeights(start), [start.detach().clone()]
 

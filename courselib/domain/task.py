@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import nn
 
-from courselib import domain_lab
+from courselib.domain import small_model
 from courselib.lab import classification, runtime
 from courselib.lab.data.worlds import clinical
 from courselib.lab.models.classifier import SentenceClassifier
@@ -71,9 +71,9 @@ def accuracy(model: nn.Module, start: Pretrained, seed: int = 0) -> float:
 
 
 def continue_after_task(model: SentenceClassifier, start: Pretrained, seed: int = 0, **how: Any) -> SentenceClassifier:
-    """The wrong order: a copy of a model from `finetune` whose body went on with `domain_lab.adapt(**how)`; the head stays."""
+    """The wrong order: a copy of a model from `finetune` whose body went on with `small_model.adapt(**how)`; the head stays."""
     carried = Pretrained(copy.deepcopy(start.model), start.tokenizer)
     carried.model.model.load_state_dict(model.encoder.state_dict())
     after = copy.deepcopy(model)
-    after.encoder = domain_lab.adapt(carried, seed=seed, **how).model.model.model
+    after.encoder = small_model.adapt(carried, seed=seed, **how).model.model.model
     return after.eval()

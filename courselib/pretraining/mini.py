@@ -1,7 +1,7 @@
 """A mini MLM and a mini CLM, trained side by side: one architecture, one stream of sentences, two objectives.
 
 Both are BERT's layers at width 64 (`BertConfig`). The masked model looks both ways. The causal one has the triangular mask, and
-is otherwise the same. They read sentences of `courselib.lab.data.mat`, fresh ones at every step, so nothing is memorised, and
+is otherwise the same. They read sentences of `courselib.pretraining.mat`, fresh ones at every step, so nothing is memorised, and
 both are asked the same question: a blank in the middle of a sentence, whose exact distribution is known.
 
 A causal model cannot read what stands right of a blank, but it has a probability for every whole sentence. So by Bayes' rule
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from courselib.lab import runtime
-from courselib.lab.data.mat import LENGTH, SPECIAL, exact, mat_grammar, mat_sample, mat_tokenizer
 from courselib.lab.training import Step, fit
+from courselib.pretraining.mat import LENGTH, SPECIAL, exact, mat_grammar, mat_sample, mat_tokenizer
 
 from .masking import IGNORE, mlm_corrupt
 from .objectives import mlm_loss

@@ -23,8 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from courselib import curriculum, forgetting, lora
-from courselib.domain import BATCH, WARMUP, continue_pretraining, nats_per_word
+from courselib import lora
+from courselib.domain import curriculum
+from courselib.domain.adaptation import BATCH, WARMUP, continue_pretraining, nats_per_word
+from courselib.forgetting import penalties
 from courselib.lab import runtime
 from courselib.lab.data import worlds
 from courselib.lab.data.windows import Windows, token_stream
@@ -98,7 +100,7 @@ def methods(
     start: Pretrained, *, fisher: dict[str, Tensor] | None = None, strength: float = EWC_STRENGTH
 ) -> dict[str, dict[str, Any]]:
     """Ways to adapt, by name, as keywords of `adapt`. The Fisher information is computed here unless it is given."""
-    anchor = forgetting.anchor(start.model)
+    anchor = penalties.anchor(start.model)
     fisher = fisher or next_token_fisher(start, worlds.world("general").texts(200, "train", seed=1))
 
     def add_adapters(model: nn.Module, train_also: Sequence[str] = ()) -> None:
@@ -107,7 +109,7 @@ def methods(
     return {
         "plain": {},
         "replay": {"alpha": 0.5},
-        "EWC": {"penalty": lambda model: forgetting.ewc_penalty(model, anchor, fisher, strength)},
+        "EWC": {"penalty": lambda model: penalties.ewc_penalty(model, anchor, fisher, strength)},
         "LoRA": {"prepare": add_adapters, "lr": LORA_LR},
         "LoRA + embeddings": {"prepare": partial(add_adapters, train_also=("embed_tokens",))},
     }

@@ -30,9 +30,9 @@ from torch import Tensor, nn
 
 from courselib.lab import runtime
 from courselib.lab.classification import batches, classification_loss, optimizer_for, text_accuracy
-from courselib.lab.data.remarks import remarks
 from courselib.lab.models import Pretrained, SentenceClassifier
 from courselib.lab.training import fit
+from courselib.transfer.remarks import remarks
 
 TEST_TEXTS, BATCH, WARMUP = 200, 16, 10
 

@@ -1,0 +1,44 @@
+"""Distillation: keep the old model, and ask the new one to answer as it would (Hinton et al. 2015; Li and Hoiem 2016, "LwF")."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def softened(logits: Tensor, temperature: float) -> Tensor:
+    """softmax(logits / T) over the last dimension: T > 1 shows what the model holds for the second-best answer."""
+    if temperature <= 0:
+        raise ValueError(f"The temperature is {temperature}; it has to be above 0. Try 2.")
+    return (logits / temperature).softmax(-1)
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """-sum p log p over the last dimension, in nats: 0 for a sure answer, log(classes) for no preference at all."""
+    return -torch.xlogy(probabilities, probabilities).sum(-1)
+
+
+def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
+    """T^2 * KL(softmax(teacher / T) || softmax(student / T)), the mean over the rows of logits (n, classes).
+
+    The gradient of the KL alone shrinks as 1 / T^2: one 1/T from the student's logits, one because softened
+    answers differ less. T^2 puts it back, so that T changes what is taught and not how loudly (Hinton, Vinyals
+    and Dean 2015, section 2). No gradient reaches the teacher. Raises ValueError if the shapes differ.
+    """
+    if student.shape != teacher.shape:
+        raise ValueError(
+            f"The student's logits have shape {tuple(student.shape)} and the teacher's {tuple(teacher.shape)}; they have to "
+            "be about the same examples and classes. Has the student a new head? Then compare the old one only."
+        )
+    target = softened(teacher.detach(), temperature)  # (n, classes)
+    log_student = (student / temperature).log_softmax(-1)
+    return temperature**2 * F.kl_div(log_student, target, reduction="none").sum(-1).mean()
+
+
+def distillation_gradient(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
+    """The gradient of `distillation_loss` with respect to the student's logits (n, classes), by hand: T/n (q - p).
+
+    One of the two T of T^2 is used up by the chain rule, for the loss sees student/T; 1/n is the mean over the rows.
+    """
+    return temperature / len(student) * (softened(student, temperature) - softened(teacher, temperature))

@@ -1,0 +1,69 @@
+"""Replay: keep a few old examples, drawn fairly, and mix them in (Chaudhry et al. 2019)."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Reservoir:
+    """A fair sample of a stream whose length nobody knows: Algorithm R (Vitter 1985, after Waterman).
+
+    The first `capacity` examples are kept. Example number n after that replaces a random one with probability
+    capacity / n; then every example seen so far is inside with the same probability, however early it came.
+    So old tasks stay in the buffer in proportion to what was seen of them. State: `items`, and `seen`, a count.
+    """
+
+    def __init__(self, capacity: int, seed: int = 0):
+        if capacity < 1:
+            raise ValueError(f"The capacity is {capacity}; a reservoir needs room for at least 1 example.")
+        self.capacity = capacity
+        self.items: list[tuple[Tensor, ...]] = []
+        self.seen = 0
+        self._rng = random.Random(seed)
+
+    def add(self, *example: Tensor) -> None:
+        """Shows it one example, such as (x, y), which is kept or let go."""
+        self.seen += 1
+        if len(self.items) < self.capacity:
+            self.items.append(example)
+        elif (place := self._rng.randrange(self.seen)) < self.capacity:  # place is uniform over 0 .. seen - 1
+            self.items[place] = example
+
+    def add_all(self, *tensors: Tensor) -> None:
+        """Shows it every row of tensors of equal length, such as x (n, d) and y (n,), in order."""
+        for example in zip(*tensors, strict=True):
+            self.add(*example)
+
+    def sample(self, count: int) -> tuple[Tensor, ...]:
+        """`count` kept examples (all, if there are fewer), stacked: x (count, d), y (count,), without repeats."""
+        if not self.items:
+            raise ValueError("The reservoir is empty, so there is nothing to replay. Call add or add_all first.")
+        chosen = self._rng.sample(self.items, min(count, len(self.items)))
+        return tuple(torch.stack(column) for column in zip(*chosen, strict=True))
+
+
+def replay_counts(batch: int, old_share: float) -> tuple[int, int]:
+    """How many new and how many old examples make a batch: replay_counts(32, 0.1) is (29, 3).
+
+    Raises ValueError unless both kinds are there.
+    """
+    old = round(batch * old_share)
+    if not 0 < old < batch:
+        raise ValueError(
+            f"A batch of {batch} with a share of {old_share} old examples has {old} of them; it needs some of both kinds. "
+            "Try a larger batch, or another share."
+        )
+    return batch - old, old
+
+
+def replay_loss(model: nn.Module, new: tuple[Tensor, Tensor], old: tuple[Tensor, Tensor], alpha: float = 1.0) -> Tensor:
+    """L_new + alpha * L_old, each the mean cross-entropy of its own examples (x, y), in one pass of the model."""
+    n = len(new[1])
+    logits = model(torch.cat([new[0], old[0]]))  # (n_new + n_old, classes)
+    return F.cross_entropy(logits[:n], new[1]) + alpha * F.cross_entropy(logits[n:], old[1])
+
+
