@@ -1,4 +1,4 @@
-"""Model answers of the first half of chapter 02. theta_s is where pretraining ended, theta* the best parameters of the target."""
+"""Model answers of chapter 02. theta_s is where pretraining ended, theta* the best parameters of the target."""
 
 import torch
 from torch import Tensor

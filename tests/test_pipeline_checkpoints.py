@@ -9,9 +9,9 @@ from torch import nn
 
 from courselib.lab import runtime
 from courselib.lab.training import fit
-from courselib.pipeline import checkpoints, schedules
-from courselib.pipeline.checkpoints import EarlyStopping, Watch
-from courselib.pipeline.dataset import Batches, SentimentDataset
+from courselib.sentiment import resuming, schedules
+from courselib.sentiment.dataset import Batches, SentimentDataset
+from courselib.sentiment.resuming import EarlyStopping, Watch
 
 WORDS = ["good film", "bad film", "lovely soup here", "awful soup", "what a treat", "never again", "superb", "so dull"]
 
@@ -54,9 +54,9 @@ def test_a_resumed_run_is_the_same_bit_by_bit(data, tmp_path, cut):
     whole = go_on(fresh(data, 0), 10)
     first = fresh(data, 0)
     go_on(first, cut)
-    checkpoints.save(tmp_path / "last.pt", cut, **first)
+    resuming.save(tmp_path / "last.pt", cut, **first)
     second = fresh(data, 99)
-    assert checkpoints.load(tmp_path / "last.pt", **second) == cut
+    assert resuming.load(tmp_path / "last.pt", **second) == cut
     resumed = go_on(second, 10 - cut)
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
 
@@ -66,9 +66,9 @@ def test_without_any_one_part_it_is_another_run(data, tmp_path, left_out):
     whole = go_on(fresh(data, 0), 10)
     first = fresh(data, 0)
     go_on(first, 4)
-    checkpoints.save(tmp_path / "last.pt", 4, **first)
+    resuming.save(tmp_path / "last.pt", 4, **first)
     second, decoy = fresh(data, 99), fresh(data, 98)
-    checkpoints.load(tmp_path / "last.pt", **{name: decoy[name] if name == left_out else part for name, part in second.items()})
+    resuming.load(tmp_path / "last.pt", **{name: decoy[name] if name == left_out else part for name, part in second.items()})
     if left_out == "random":
         runtime.set_seed(5)
     resumed = go_on(second, 6)
@@ -78,18 +78,18 @@ def test_without_any_one_part_it_is_another_run(data, tmp_path, left_out):
 def test_a_forgotten_part_is_refused_before_anything_changes(data, tmp_path):
     first = fresh(data, 0)
     go_on(first, 2)
-    checkpoints.save(tmp_path / "last.pt", 2, **first)
+    resuming.save(tmp_path / "last.pt", 2, **first)
     second = fresh(data, 1)
     before = {name: value.clone() for name, value in second["model"].state_dict().items()}
     second.pop("scheduler")
     with pytest.raises(ValueError, match="holds batches, model, optimizer, scheduler, stopping, and batches, model"):
-        checkpoints.load(tmp_path / "last.pt", **second)
+        resuming.load(tmp_path / "last.pt", **second)
     assert all(torch.equal(before[name], value) for name, value in second["model"].state_dict().items())
 
 
 def test_a_save_that_fails_leaves_the_old_checkpoint(data, tmp_path, monkeypatch):
     first = fresh(data, 0)
-    checkpoints.save(tmp_path / "last.pt", 1, **first)
+    resuming.save(tmp_path / "last.pt", 1, **first)
 
     def breaks(state, path):
         path.write_bytes(b"half a file")
@@ -97,17 +97,17 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(data, tmp_path, monkeypatch
 
     monkeypatch.setattr(torch, "save", breaks)
     with pytest.raises(OSError, match="full"):
-        checkpoints.save(tmp_path / "last.pt", 2, **first)
-    assert checkpoints.load(tmp_path / "last.pt", **first) == 1
+        resuming.save(tmp_path / "last.pt", 2, **first)
+    assert resuming.load(tmp_path / "last.pt", **first) == 1
 
 
 def test_all_three_generators_are_restored():
     runtime.set_seed(3)
-    state = checkpoints.random_state()
+    state = resuming.random_state()
     draw = lambda: (random.random(), random.gauss(0, 1), np.random.random(), torch.rand(1).item())  # noqa: E731
     first = draw()
     assert draw() != first
-    checkpoints.set_random_state(state)
+    resuming.set_random_state(state)
     assert draw() == first
 
 

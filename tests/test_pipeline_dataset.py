@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from courselib.pipeline import dataset
-from courselib.pipeline.dataset import Batches, SentimentDataset
+from courselib.sentiment import dataset
+from courselib.sentiment.dataset import Batches, SentimentDataset
 
 
 @pytest.fixture(scope="module")

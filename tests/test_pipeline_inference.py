@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from courselib.lab import classification
 from courselib.lab.data import sentiment
 from courselib.lab.models import SentenceClassifier, tokenise
-from courselib.pipeline import augmentation, heads, inference
+from courselib.sentiment import augmentation, inference, overfitting
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +95,17 @@ def test_soft_cross_entropy_is_torchs_with_hard_and_soft_targets():
 
 def test_flipped_labels_are_the_share_and_the_seeds():
     labels = [i % 2 for i in range(40)]
-    noisy = heads.flip_labels(labels, 0.25, seed=1)
+    noisy = overfitting.flip_labels(labels, 0.25, seed=1)
     assert sum(a != b for a, b in zip(labels, noisy, strict=True)) == 10
-    assert noisy == heads.flip_labels(labels, 0.25, seed=1) != heads.flip_labels(labels, 0.25, seed=2)
-    assert heads.flip_labels(labels, 0.0, 0) == labels
+    assert noisy == overfitting.flip_labels(labels, 0.25, seed=1) != overfitting.flip_labels(labels, 0.25, seed=2)
+    assert overfitting.flip_labels(labels, 0.0, 0) == labels
 
 
 def test_the_last_layer_on_ready_states_is_the_whole_model(model, pretrained):
     texts = ["a good film", "the soup was dreadful, and so was everything else"]
-    states, mask = heads.below_top(model, pretrained.tokenizer, texts)
+    states, mask = overfitting.below_top(model, pretrained.tokenizer, texts)
     with torch.no_grad():
-        found = heads.TopLayer(model).eval()(states, mask).cpu()
+        found = overfitting.TopLayer(model).eval()(states, mask).cpu()
     assert torch.allclose(found, inference.logits_of(model, pretrained.tokenizer, texts), atol=1e-4)
 
 
@@ -115,11 +115,11 @@ def test_the_sweep_trains_a_copy_and_the_seed_repeats_it(pretrained):
     for split in ("train", "validation"):
         texts, labels = sentiment.sentences(16, split, seed=0)
         device = classifier.classifier.weight.device
-        sides.append((*heads.below_top(classifier, pretrained.tokenizer, texts), torch.tensor(labels, device=device)))
-    start = heads.TopLayer(classifier)
+        sides.append((*overfitting.below_top(classifier, pretrained.tokenizer, texts), torch.tensor(labels, device=device)))
+    start = overfitting.TopLayer(classifier)
     before = {name: value.clone() for name, value in start.state_dict().items()}
-    first = heads.last_layer_accuracy(start, *sides, seed=0, epochs=2)
-    assert first == heads.last_layer_accuracy(start, *sides, seed=0, epochs=2) and first > 0.6
+    first = overfitting.last_layer_accuracy(start, *sides, seed=0, epochs=2)
+    assert first == overfitting.last_layer_accuracy(start, *sides, seed=0, epochs=2) and first > 0.6
     assert all(torch.equal(before[name], value) for name, value in start.state_dict().items())
 
 
@@ -127,11 +127,11 @@ def test_a_network_that_memorises_noise_overfits():
     torch.manual_seed(0)
     vectors = torch.randn(40, 20)
     labels = (vectors[:, 0] > 0).long()
-    noisy = torch.tensor(heads.flip_labels(labels.tolist(), 0.25, 0))
+    noisy = torch.tensor(overfitting.flip_labels(labels.tolist(), 0.25, 0))
     new = torch.randn(400, 20)
     held_out = {"new": (new, (new[:, 0] > 0).long())}
-    found = heads.overfit((vectors, noisy), held_out, seed=0)
+    found = overfitting.overfit((vectors, noisy), held_out, seed=0)
     assert found["step"] == list(range(10, 101, 10)) and len(found["new accuracy"]) == 10
     assert found["train"][-1] < 0.05 and found["new"][-1] > 1.3 * min(found["new"])
-    smooth = heads.overfit((vectors, noisy), held_out, seed=0, smoothing=0.4)
+    smooth = overfitting.overfit((vectors, noisy), held_out, seed=0, smoothing=0.4)
     assert smooth["new"][-1] < found["new"][-1]

@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 from torch import nn
 
-from courselib.pipeline import metrics
-from courselib.pipeline.dataset import SentimentDataset
+from courselib.sentiment import metrics
+from courselib.sentiment.dataset import SentimentDataset
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, get_linear_schedule_with_warmup
 
 from courselib.lab.models import SentenceClassifier
-from courselib.pipeline import schedules
+from courselib.sentiment import schedules
 
 
 @pytest.mark.parametrize(("warmup", "total"), [(0, 10), (3, 10), (22.5, 225), (22, 225)])

@@ -7,7 +7,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from courselib.lab.data import sentiment
-from courselib.pipeline import splits
+from courselib.sentiment import splits
 
 
 def test_what_makes_no_other_text_is_normalised_away():

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-import solutions.transfer_pipeline as answers
+import solutions.sentiment as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.pipeline",)
+CLOSED = ("courselib.sentiment",)
 
 # --- parameter_groups -------------------------------------------------------------------------------------------------
 
@@ -60,7 +60,7 @@ def _linear(names: list[str], layers: int, highest: float, lowest: float) -> lis
 
 
 parameter_groups = Exercise(
-    id="transfer.parameter_groups",
+    id="sentiment.parameter_groups",
     answer=answers.transfer_parameter_groups,
     cases=groups_cases,
     parts=[Part("learning rates", 2, of=0), Part("weight decays", 1, of=1)],
@@ -155,7 +155,7 @@ def of_examples(examples: int, epochs: int, **others: float) -> tuple[int, ...]:
 
 
 hyperparameters = Exercise(
-    id="transfer.hyperparameters",
+    id="sentiment.hyperparameters",
     answer=answers.transfer_hyperparameters,
     cases=hyperparameter_cases,
     parts=[

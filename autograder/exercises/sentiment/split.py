@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-import solutions.transfer_pipeline as answers
+import solutions.sentiment as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.pipeline",)
+CLOSED = ("courselib.sentiment",)
 
 
 def _groups(rng: np.random.Generator, sizes: list[int]) -> list[str]:
@@ -73,7 +73,7 @@ def skips_what_is_too_large(groups: list[str], order: list[str], share: float) -
 
 
 group_split = Exercise(
-    id="transfer.group_split",
+    id="sentiment.group_split",
     answer=answers.transfer_group_split,
     cases=group_split_cases,
     parts=[Part("groups of unequal size", 2, on="main"), Part("the share is met exactly", 1, on="exactly")],

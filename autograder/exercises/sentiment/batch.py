@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import solutions.transfer_pipeline as answers
+import solutions.sentiment as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.pipeline",)
+CLOSED = ("courselib.sentiment",)
 
 # --- pad_batch --------------------------------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ def zero_padding(sequences: list[list[int]], max_length: int, pad_id: int) -> tu
 
 
 pad_batch = Exercise(
-    id="transfer.pad_batch",
+    id="sentiment.pad_batch",
     answer=answers.transfer_pad_batch,
     cases=pad_batch_cases,
     parts=[
@@ -150,7 +150,7 @@ def column_one_first(vectors: Tensor, labels: list[int], weight: float, order: l
 
 
 mixup = Exercise(
-    id="transfer.mixup",
+    id="sentiment.mixup",
     answer=answers.transfer_mixup,
     cases=mixup_cases,
     parts=[Part("vectors", 1, of=0), Part("targets", 1, of=1)],

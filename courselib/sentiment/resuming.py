@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from courselib.lab.training import Step
-from courselib.pipeline.dataset import SentimentDataset
-from courselib.pipeline.metrics import Evaluation, evaluate
+from courselib.sentiment.dataset import SentimentDataset
+from courselib.sentiment.metrics import Evaluation, evaluate
 
 
 def random_state() -> dict[str, Any]:

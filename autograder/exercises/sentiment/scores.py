@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import solutions.transfer_pipeline as answers
+import solutions.sentiment as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.pipeline",)
+CLOSED = ("courselib.sentiment",)
 
 # --- f1_from_confusion ------------------------------------------------------------------------------------------------
 
@@ -63,7 +63,7 @@ def specificity(tn: int, fp: int, fn: int, tp: int) -> tuple[float, float, float
 
 
 f1_from_confusion = Exercise(
-    id="transfer.f1_from_confusion",
+    id="sentiment.f1_from_confusion",
     answer=answers.transfer_f1_from_confusion,
     cases=f1_cases,
     parts=[
@@ -145,7 +145,7 @@ def margin(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 confidence = Exercise(
-    id="transfer.confidence",
+    id="sentiment.confidence",
     answer=answers.transfer_confidence,
     cases=confidence_cases,
     parts=[Part("classes", 1, of=0, on="main"), Part("confidences", 1, of=1, on="main"), Part("large logits", 1, on="large")],
@@ -185,7 +185,7 @@ confidence = Exercise(
 # --- reported_result --------------------------------------------------------------------------------------------------
 
 reported_result = Written(
-    id="transfer.reported_result",
+    id="sentiment.reported_result",
     answer=answers.transfer_reported_result,
     rubric=[
         (1, "copies are not augmentation, and splitting after copying leaks: 40 texts, the overlap counted (half a point each)"),

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import solutions.transfer_pipeline as answers
+import solutions.sentiment as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.pipeline",)
+CLOSED = ("courselib.sentiment",)
 
 # --- warmup_lr --------------------------------------------------------------------------------------------------------
 
@@ -50,7 +50,7 @@ def never_zero(step: int, warmup: float, total: int, peak: float) -> float:
 
 
 warmup_lr = Exercise(
-    id="transfer.warmup_lr",
+    id="sentiment.warmup_lr",
     answer=answers.transfer_warmup_lr,
     cases=warmup_cases,
     parts=[Part("rising", 1, on="rising"), Part("falling", 1, on="falling"), Part("a warm-up of 22.5 steps", 1, on="fraction"),
@@ -134,7 +134,7 @@ def no_root(grads: list[Tensor], max_norm: float) -> tuple[list[Tensor], float]:
 
 
 clip_by_norm = Exercise(
-    id="transfer.clip_by_norm",
+    id="sentiment.clip_by_norm",
     answer=answers.transfer_clip_by_norm,
     cases=clip_cases,
     parts=[

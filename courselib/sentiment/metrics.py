@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib.pipeline.dataset import SentimentDataset, collate
+from courselib.sentiment.dataset import SentimentDataset, collate
 
 
 class Confusion(NamedTuple):

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from courselib.lab.models import SentenceClassifier, tokenise
 from courselib.lab.models.classifier import mean_pool
 from courselib.lab.training import Step, fit
-from courselib.pipeline.augmentation import mixup, soft_cross_entropy
-from courselib.pipeline.schedules import parameter_groups, plan, warmup_schedule
+from courselib.sentiment.augmentation import mixup, soft_cross_entropy
+from courselib.sentiment.schedules import parameter_groups, plan, warmup_schedule
 
 Vectors = tuple[Tensor, Tensor]  # (n, hidden), (n,) labels
 

@@ -1,4 +1,4 @@
-"""Model answers of chapter 02, second half: the sentiment pipeline."""
+"""Model answers of chapter 02b: the sentiment pipeline."""
 
 import math
 
