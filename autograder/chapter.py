@@ -188,7 +188,7 @@ def _no_demonstration_uses_answers(path: Path, cells: list[NotebookNode], found:
 
 def _no_setup_opens_what_is_closed(path: Path, cells: list[NotebookNode], found: list[Exercise | Written]) -> None:
     """A setup cell always runs, so it may not import a module that an exercise closes."""
-    closed = {name for e in found if isinstance(e, Exercise) for name in e.closes}
+    closed = {name for e in found if isinstance(e, Exercise) for name in e.closed}
     for cell in _tagged(cells, "setup"):
         for node in ast.walk(ast.parse(_plain_python(cell.source))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -8,10 +8,9 @@ An author writes
         cases=gradient_cases,                       # rng -> list of Case
         parts=[Part("grad_A", 2, of=0), Part("grad_B", 2, of=1)],
         misconceptions=[Misconception("no_scale", without_scale, "you left out the factor alpha / rank ...")],
-        closes=["courselib.lora"],
     )
 
-in `autograder/exercises/<topic>.py`, and one marker in the chapter. Everything else is built from that.
+in a file of `autograder/exercises/<topic>/`, and one marker in the chapter. Everything else is built from that.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ class Exercise:
     misconceptions: Sequence[Misconception]
     probe: Callable = call  # must live in autograder.probes: it runs beside the student's code
     expected: Callable[..., Any] | None = None  # inputs as keywords -> output; the model answer when None
-    closes: Sequence[str] = ()
+    closes: Sequence[str] = ()  # modules of courselib.lab that hold the answer; the topic's own room is closed anyway
     tolerance: float = RELATIVE_TOLERANCE
     origin: str = field(default_factory=lambda: _caller())
 
@@ -87,6 +86,11 @@ class Exercise:
     @property
     def points(self) -> float:
         return float(sum(part.points for part in self.parts))
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """The modules that are shut while this is checked and graded: the topic's room in courselib, and what `closes` adds."""
+        return f"courselib.{self.id.split('.')[0]}", *self.closes
 
     def fail(self, what: str) -> AuthorError:
         return AuthorError(f"{self.origin}: exercise {self.id!r}: {what}")

@@ -68,9 +68,8 @@ def misconceived(assignment: str, names: Mapping[str, str]) -> dict[str, Any]:
 def _sources(topic: str) -> dict[str, str]:
     """The modules that the exercises of a topic are made of, by name."""
     paths = [ROOT / "autograder" / "exercise.py", ROOT / "autograder" / "draws.py", *(ROOT / "solutions").rglob("*.py")]
-    exercise_files = ROOT / "autograder" / "exercises" / topic
-    paths += [exercise_files.with_suffix(".py")] if exercise_files.with_suffix(".py").exists() else exercise_files.rglob("*.py")
-    closed = {name for e in exercises.values() if e.id.startswith(topic + ".") for name in getattr(e, "closes", ())}
+    paths += (ROOT / "autograder" / "exercises" / topic).rglob("*.py")
+    closed = {name for e in exercises.values() if e.id.startswith(topic + ".") for name in getattr(e, "closed", ())}
     for name in closed:
         path = ROOT.joinpath(*name.split("."))
         paths += path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]

@@ -101,7 +101,7 @@ def test_each_misconception_earns_what_it_declares_and_reads_its_sentence(chapte
 def test_closed_modules_are_refused_with_a_sentence_and_their_files_are_not_there(chapter_grader):
     assignment, grader = chapter_grader
     submitted = right(assignment)
-    closed = sorted({name for e in of(assignment, Exercise) for name in e.closes})
+    closed = sorted({name for e in of(assignment, Exercise) for name in e.closed})
     for name in closed:
         submitted["cells"].append(code(f"import {name}"))
         submitted["cells"].append(code(f"import glob\nfiles = glob.glob('/course/{name.replace('.', '/')}/**', recursive=True)\n"

@@ -77,7 +77,7 @@ def plain(text):
 def test_no_file_holds_a_model_answer(bundle, exercise_id):
     """Except the modules that the exercise closes: they are what the chapter explains, and grading shuts them."""
     exercise = exercises[exercise_id]
-    closed = [bundle / name.replace(".", "/") for name in getattr(exercise, "closes", ())]
+    closed = [bundle / name.replace(".", "/") for name in getattr(exercise, "closed", ())]
     if isinstance(exercise, Exercise):
         secret = distinctive_lines(exercise.answer)
         sources = plain(inspect.getsource(inspect.getmodule(exercise.answer)))

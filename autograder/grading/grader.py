@@ -138,7 +138,7 @@ class Grader:
         if self._warm is not None and not self._warm.alive():
             self._stop()
         if self._warm is None:
-            closed = sorted({name for exercise in self.exercises.values() for name in exercise.closes})
+            closed = sorted({name for exercise in self.exercises.values() for name in exercise.closed})
             try:
                 self._warm = Warm(_imports(self.released.setup), closed, self.limits, self.sandboxed)
             except Lost as error:

@@ -12,8 +12,6 @@ import solutions.continual as answers
 from autograder.draws import normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.continual",)
-
 
 def _case(rng: np.random.Generator, n: int, classes: int, temperature: float, group: str) -> Case:
     inputs = {"student_logits": normal(rng, n, classes, scale=2), "teacher_logits": normal(rng, n, classes, scale=2)}
@@ -111,7 +109,6 @@ distillation_loss = Exercise(
             "logarithms.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- distillation_gradient --------------------------------------------------------------------------------------------
@@ -171,5 +168,4 @@ distillation_gradient = Exercise(
             "logits.",
         ),
     ],
-    closes=CLOSED,
 )

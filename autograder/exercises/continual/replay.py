@@ -12,8 +12,6 @@ from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 from autograder.probes import sample_many_times, three_numbers_or_refuse
 
-CLOSED = ("courselib.continual",)
-
 # --- replay_batch -----------------------------------------------------------------------------------------------------
 
 
@@ -88,7 +86,6 @@ replay_batch = Exercise(
             "notice. Raise ValueError.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- reservoir --------------------------------------------------------------------------------------------------------
@@ -191,5 +188,4 @@ reservoir = Exercise(
             says="You draw with replacement, so an item can be there twice, and a short stream is padded with copies.",
         ),
     ],
-    closes=CLOSED,
 )

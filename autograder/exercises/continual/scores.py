@@ -7,8 +7,6 @@ import numpy as np
 import solutions.continual as answers
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.continual",)
-
 
 def matrix(rng: np.random.Generator, tasks: int) -> np.ndarray:
     """Accuracies after each of `tasks` stages: high when learned, lower later, lowest before, and never twice the same.
@@ -64,7 +62,6 @@ average_accuracy = Exercise(
             "You left out the last task. That is right for BWT, which asks about the past; ACC is over all tasks.",
         ),
     ],
-    closes=CLOSED,
 )
 
 backward_transfer = Exercise(
@@ -100,7 +97,6 @@ backward_transfer = Exercise(
             says="This is the sum over the tasks. BWT is the mean, so that streams of different lengths can be compared.",
         ),
     ],
-    closes=CLOSED,
 )
 
 choose = Written(

@@ -11,8 +11,6 @@ import solutions.continual as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.continual",)
-
 
 def recipe_cases(rng: np.random.Generator) -> list[Case]:
     def case(group: str, *values: int) -> Case:
@@ -87,5 +85,4 @@ recipe_problems = Exercise(
             says="You counted one evaluation in each epoch. There are `evaluations_per_epoch`.",
         ),
     ],
-    closes=CLOSED,
 )

@@ -11,7 +11,6 @@ from torch import Tensor
 import solutions.domain as answers
 from autograder.draws import normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
-from autograder.exercises.domain.shift import CLOSED
 
 # --- perplexity -------------------------------------------------------------------------------------------------------
 
@@ -77,7 +76,6 @@ perplexity = Exercise(
             "Stay with logarithms until the end.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- nll_gradient -----------------------------------------------------------------------------------------------------
@@ -176,7 +174,6 @@ nll_gradient = Exercise(
             "changes nothing but the range.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- medical_bert -----------------------------------------------------------------------------------------------------

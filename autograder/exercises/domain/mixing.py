@@ -10,7 +10,6 @@ import numpy as np
 import solutions.domain as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
-from autograder.exercises.domain.shift import CLOSED
 
 # --- data_mix ---------------------------------------------------------------------------------------------------------
 
@@ -60,7 +59,6 @@ data_mix = Exercise(
             says="You returned the general share twice. The domain gets what is left.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- choose_alpha -----------------------------------------------------------------------------------------------------
@@ -151,7 +149,6 @@ choose_alpha = Exercise(
             "cost.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- curriculum_weights -----------------------------------------------------------------------------------------------
@@ -232,5 +229,4 @@ curriculum_weights = Exercise(
             says="You weighted by one over the difficulty. The rule is exponential, exp(-beta * difficulty).",
         ),
     ],
-    closes=CLOSED,
 )

@@ -11,8 +11,6 @@ import solutions.domain as answers
 from autograder import probes
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.domain",)
-
 # --- kl_divergence ----------------------------------------------------------------------------------------------------
 
 
@@ -112,5 +110,4 @@ kl_divergence = Exercise(
             says="The sign is turned round: KL is never negative. The ratio in the logarithm is p / q.",
         ),
     ],
-    closes=CLOSED,
 )

@@ -12,8 +12,6 @@ import solutions.forgetting as answers
 from autograder.draws import normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.forgetting", "courselib.lab.callbacks")
-
 # --- l2_sp ------------------------------------------------------------------------------------------------------------
 
 
@@ -59,7 +57,6 @@ l2_sp = Exercise(
             says="You took the difference of the squares. Subtract first, then square.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- fisher_diagonal --------------------------------------------------------------------------------------------------
@@ -110,7 +107,6 @@ fisher_diagonal = Exercise(
             "You averaged over the weights: one number for each example. Average over the examples, dimension 0.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- ewc_penalty ------------------------------------------------------------------------------------------------------
@@ -167,7 +163,6 @@ ewc_penalty = Exercise(
             "This pulls important weights to zero. They are to stay where the old task was learned, at theta_s.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- ewc_optimum ------------------------------------------------------------------------------------------------------
@@ -256,7 +251,6 @@ ewc_optimum = Exercise(
             says="Your spring is fastened at zero: λ F θ_s is missing on the right-hand side.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- why --------------------------------------------------------------------------------------------------------------

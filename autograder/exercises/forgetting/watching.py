@@ -13,8 +13,6 @@ import solutions.forgetting as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.forgetting", "courselib.lab.callbacks")
-
 # --- gradient_cosine --------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +84,6 @@ gradient_cosine = Exercise(
             says="You took the absolute value. The sign is the point: above zero B's step helps A, below zero it harms A.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- stop_epoch -------------------------------------------------------------------------------------------------------
@@ -175,5 +172,5 @@ stop_epoch = Exercise(
             "exist.",
         ),
     ],
-    closes=CLOSED,
+    closes=["courselib.lab.callbacks"],
 )

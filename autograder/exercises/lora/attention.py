@@ -12,8 +12,6 @@ import solutions.lora as answers
 from autograder.draws import normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.lora",)
-
 # --- attention_forward ------------------------------------------------------------------------------------------------
 
 
@@ -103,7 +101,6 @@ attention_forward = Exercise(
             "You multiplied by W_o where W_o.T is needed: W_o is (d, d_v), so a row of width d_v goes through it as H @ W_o.T.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- attention_backward -----------------------------------------------------------------------------------------------
@@ -186,7 +183,6 @@ attention_backward = Exercise(
             "You computed Q and V from the frozen weights alone. The backward pass needs the forward pass's, with LoRA.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- adamw_step -------------------------------------------------------------------------------------------------------
@@ -273,5 +269,4 @@ adamw_step = Exercise(
             says="You decayed theta after the step. torch.optim.AdamW decays the old theta, before the gradient's part.",
         ),
     ],
-    closes=CLOSED,
 )

@@ -8,8 +8,6 @@ import solutions.lora as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.lora",)
-
 # --- parameter_count --------------------------------------------------------------------------------------------------
 
 
@@ -67,7 +65,6 @@ parameter_count = Exercise(
             "You multiplied where the pair adds: two thin matrices have r·d_in + d_out·r numbers, not r·d_out·d_in.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- attention_budget -------------------------------------------------------------------------------------------------
@@ -135,7 +132,6 @@ attention_budget = Exercise(
             "Both values are right, in the wrong order: the number of added parameters comes first, then the share.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- multi_task_ratio -------------------------------------------------------------------------------------------------
@@ -194,7 +190,6 @@ multi_task_ratio = Exercise(
             "This is the share that LoRA saves. Asked is a ratio: what full fine-tuning stores over what LoRA stores.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- static_memory ----------------------------------------------------------------------------------------------------
@@ -246,5 +241,4 @@ static_memory = Exercise(
             says="You gave the frozen parameters a gradient. What is not trained needs none: 4 bytes each, for the weight.",
         ),
     ],
-    closes=CLOSED,
 )

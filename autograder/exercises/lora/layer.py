@@ -13,8 +13,6 @@ import solutions.lora as answers
 from autograder.draws import normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.lora",)
-
 # --- forward ----------------------------------------------------------------------------------------------------------
 
 
@@ -112,7 +110,6 @@ forward = Exercise(
             says="This is the scaled update alone. LoRA adds it to the frozen layer's output x @ W0.T.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- gradient ---------------------------------------------------------------------------------------------------------
@@ -211,7 +208,6 @@ gradient = Exercise(
             says="You multiplied both gradients by α and did not divide by the rank. The scale is α/r.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- why_scale --------------------------------------------------------------------------------------------------------

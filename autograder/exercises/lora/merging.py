@@ -8,7 +8,7 @@ import numpy as np
 
 import solutions.lora as answers
 from autograder.exercise import Case, Exercise, Misconception, Part
-from autograder.exercises.lora.layer import CLOSED, SCALE_MISTAKES, pair
+from autograder.exercises.lora.layer import SCALE_MISTAKES, pair
 
 # --- merge ------------------------------------------------------------------------------------------------------------
 
@@ -61,5 +61,4 @@ merge = Exercise(
             says="You divided by lora_A.shape[1], which is d_in. lora_A is (r, d_in): the rank is its number of rows, shape[0].",
         ),
     ],
-    closes=CLOSED,
 )

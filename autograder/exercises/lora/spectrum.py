@@ -12,8 +12,6 @@ import solutions.lora as answers
 from autograder.draws import normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.lora",)
-
 # --- truncate ---------------------------------------------------------------------------------------------------------
 
 
@@ -109,5 +107,4 @@ truncate = Exercise(
             "Keeping the first rows gives some matrix of that rank, not the nearest one. Use the singular value decomposition.",
         ),
     ],
-    closes=CLOSED,
 )

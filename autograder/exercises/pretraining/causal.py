@@ -13,9 +13,6 @@ from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 from autograder.exercises.pretraining.masked import tokens
 
-CLOSED = ("courselib.pretraining", "courselib.lab.models.causal")
-
-
 # --- clm_loss ---------------------------------------------------------------------------------------------------------
 
 
@@ -94,7 +91,7 @@ clm_loss = Exercise(
             "largest logit first.",
         ),
     ],
-    closes=CLOSED,
+    closes=["courselib.lab.models.causal"],
 )
 
 # --- causal_attention -------------------------------------------------------------------------------------------------
@@ -185,7 +182,6 @@ causal_attention = Exercise(
             "Your columns sum to 1. Each position shares out its own attention, so the rows have to: softmax over the last axis.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- efficiency (written) ---------------------------------------------------------------------------------------------

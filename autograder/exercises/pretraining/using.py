@@ -10,8 +10,6 @@ import solutions.pretraining as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.pretraining",)
-
 # --- top_k ------------------------------------------------------------------------------------------------------------
 
 
@@ -120,7 +118,6 @@ top_k = Exercise(
             says="You compared absolute values. A very negative logit is a very unlikely token.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- aggregate_entities -----------------------------------------------------------------------------------------------
@@ -218,7 +215,6 @@ aggregate_entities = Exercise(
             says="An entity that lasts until the end of the text is lost: it is closed by no O. Close it after the loop.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- objective --------------------------------------------------------------------------------------------------------
@@ -272,5 +268,4 @@ objective = Exercise(
             says="A summary has to be read for, but also written: token after token, each given those before it.",
         ),
     ],
-    closes=CLOSED,
 )

@@ -10,8 +10,6 @@ import solutions.sentiment as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.sentiment",)
-
 # --- pad_batch --------------------------------------------------------------------------------------------------------
 
 START, END = 2, 3
@@ -110,7 +108,6 @@ pad_batch = Exercise(
             says="You padded with 0. The padding id is the tokenizer's to choose; here it came as pad_id.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- mixup ------------------------------------------------------------------------------------------------------------
@@ -177,5 +174,4 @@ mixup = Exercise(
             says="The columns of your targets are exchanged: column 0 is for class 0.",
         ),
     ],
-    closes=CLOSED,
 )

@@ -10,8 +10,6 @@ import solutions.sentiment as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.sentiment",)
-
 # --- f1_from_confusion ------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +99,6 @@ f1_from_confusion = Exercise(
             "is the share of the positives.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- confidence -------------------------------------------------------------------------------------------------------
@@ -179,7 +176,6 @@ confidence = Exercise(
             says="You return the distance between the two largest probabilities. Asked is the largest itself.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- reported_result --------------------------------------------------------------------------------------------------

@@ -10,8 +10,6 @@ import solutions.sentiment as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.sentiment",)
-
 # --- parameter_groups -------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +104,6 @@ parameter_groups = Exercise(
             earns=1, says="You subtract the same amount from layer to layer. Layer-wise decay multiplies by the same factor.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- hyperparameters --------------------------------------------------------------------------------------------------
@@ -185,5 +182,4 @@ hyperparameters = Exercise(
             says="Your range of learning rates is LoRA's. For a whole encoder it is ten times lower.",
         ),
     ],
-    closes=CLOSED,
 )

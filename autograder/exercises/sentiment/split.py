@@ -10,8 +10,6 @@ import solutions.sentiment as answers
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.sentiment",)
-
 
 def _groups(rng: np.random.Generator, sizes: list[int]) -> list[str]:
     names = [f"template {chr(65 + i)}" for i in range(len(sizes))]
@@ -107,5 +105,4 @@ group_split = Exercise(
             "Your ones and zeros are exchanged: 1 is for the test, 0 for training.",
         ),
     ],
-    closes=CLOSED,
 )

@@ -12,8 +12,6 @@ import solutions.sentiment as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part
 
-CLOSED = ("courselib.sentiment",)
-
 # --- warmup_lr --------------------------------------------------------------------------------------------------------
 
 
@@ -83,7 +81,6 @@ warmup_lr = Exercise(
             "This is the factor between 0 and 1. Multiply it by the peak.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- clip_by_norm -----------------------------------------------------------------------------------------------------
@@ -171,5 +168,4 @@ clip_by_norm = Exercise(
             says="You took the sum of squares for the norm: the square root is missing.",
         ),
     ],
-    closes=CLOSED,
 )

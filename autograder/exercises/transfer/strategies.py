@@ -12,8 +12,6 @@ from autograder import probes
 from autograder.draws import integer
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.transfer",)
-
 # --- definition -------------------------------------------------------------------------------------------------------
 
 definition = Exercise(
@@ -140,7 +138,6 @@ trainable_parameters = Exercise(
             says="You counted the head as one of the N layers. top_2 is the head and two layers.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- gradual_unfreezing -----------------------------------------------------------------------------------------------
@@ -211,7 +208,6 @@ gradual_unfreezing = Exercise(
             says="The head is missing. It is new, so it is trained from the first step to the last.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- finetune_learning_rate -------------------------------------------------------------------------------------------
@@ -253,7 +249,6 @@ finetune_learning_rate = Exercise(
             "This is the rate of pretraining itself.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- scenarios --------------------------------------------------------------------------------------------------------

@@ -12,8 +12,6 @@ import solutions.transfer as answers
 from autograder.draws import integer, normal
 from autograder.exercise import Case, Exercise, Misconception, Part, Written
 
-CLOSED = ("courselib.transfer",)
-
 # --- two_stages -------------------------------------------------------------------------------------------------------
 
 
@@ -116,7 +114,6 @@ two_stages = Exercise(
             "Both results are right, in the wrong order: the end of pretraining comes first.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- ridge_to_prior ---------------------------------------------------------------------------------------------------
@@ -179,7 +176,6 @@ ridge_to_prior = Exercise(
             "direction has its own weight.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- samples_needed ---------------------------------------------------------------------------------------------------
@@ -253,7 +249,6 @@ samples_needed = Exercise(
             says="Your second number is what the start saves. Asked is what is still needed.",
         ),
     ],
-    closes=CLOSED,
 )
 
 # --- critique ---------------------------------------------------------------------------------------------------------
