@@ -6,10 +6,12 @@ import re
 import secrets
 from typing import Any
 
-from autograder.ask import STUB, Outcome, ask_all
-from autograder.cases import PUBLIC_FOLDER, PUBLIC_SEED, Trial, draw, load
-from autograder.judge import judge
-from autograder.report import Report
+from autograder.asking.ask import STUB, Outcome, ask_all
+from autograder.exercises.drawing import draw
+from autograder.judging.judge import judge
+from autograder.judging.report import Report
+from autograder.judging.trial import PUBLIC_SEED, Trial, load
+from autograder.places import PUBLIC
 
 
 def check(exercise_id: str, answer: Any) -> float:
@@ -33,7 +35,7 @@ def grade(exercise_id: str, answer: Any, seed: int | None = None) -> Report:
     Raises:
         KeyError: when there is no such exercise, or when this is a student's bundle, which cannot draw cases.
     """
-    if PUBLIC_FOLDER.exists():
+    if PUBLIC.exists():
         raise KeyError("this is a student's copy of the course: it holds public cases only, so use check(...) here")
     from autograder.exercises import exercises
 
@@ -47,7 +49,7 @@ def mark(trial: Trial, answer: Any) -> Report:
 
 
 def _public_trial(exercise_id: str) -> Trial:
-    if PUBLIC_FOLDER.exists():
+    if PUBLIC.exists():
         return load(exercise_id)
     from autograder.exercises import exercises
 

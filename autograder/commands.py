@@ -19,12 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from autograder.execute import Run
-    from autograder.marking import Marks
+from autograder.places import CHAPTERS, ROOT, WORKBOOK
 
-ROOT = Path(__file__).resolve().parents[1]
-CHAPTERS, WORKBOOK = ROOT / "chapters", ROOT / "workbook"
+if TYPE_CHECKING:
+    from autograder.notebooks.execute import Run
+    from autograder.notebooks.marking import Marks
+
 app = typer.Typer(help="The fine-tuning course.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -35,7 +35,7 @@ def build(
 ) -> None:
     """Build the student notebooks from their sources, and nbgrader's class folder with the instructor's."""
     _needs_answers("build")
-    from autograder import build as building
+    from autograder.publishing import build as building
 
     with _authors_mistakes():
         if check:
@@ -57,14 +57,15 @@ def run(
 ) -> None:
     """Execute every chapter from the first cell to the last, offline, with the model answers in it."""
     _needs_answers("run")
-    from autograder import chapter, execute
+    from autograder.notebooks.cells import with_answers
+    from autograder.publishing import chapter
 
     notebooks: dict[str, Any] = {}
     with _authors_mistakes():
         for path in _chosen(chapter.chapter_sources(CHAPTERS), chapters or []):
             notebook = chapter.student_notebook(path)
             answers = {} if as_handed_out else chapter.model_answers(path)
-            notebooks[path.stem] = execute.with_answers(notebook, answers)
+            notebooks[path.stem] = with_answers(notebook, answers)
     runs = _execute(notebooks, workers)
     if save:
         import nbformat
@@ -80,7 +81,7 @@ def check(
     workbook: Annotated[Path, typer.Argument(help="A workbook, or one notebook.")] = WORKBOOK,
 ) -> None:
     """Mark all exercises of a student's workbook. Demonstrations are not run."""
-    from autograder import marking
+    from autograder.notebooks import marking
 
     if not workbook.exists():
         _stop(f"There is no {workbook}: `course lab` makes the workbook and opens it.")
@@ -111,7 +112,7 @@ def release(
 ) -> None:
     """Make the student bundle: notebooks, courselib and the checks, without any model answer."""
     _needs_answers("release")
-    from autograder import release as releasing
+    from autograder.publishing import release as releasing
 
     with _authors_mistakes():
         try:
@@ -126,11 +127,11 @@ def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
     """Open JupyterLab on your own copy of the notebooks; it is made or refreshed first, and never overwrites your work."""
-    from autograder import lab as laboratory
-    from autograder import workbook
+    from autograder.notebooks import copies
+    from autograder.notebooks import jupyterlab as laboratory
 
     try:
-        _say(*workbook.refresh(CHAPTERS, WORKBOOK))
+        _say(*copies.refresh(CHAPTERS, WORKBOOK))
     except NotADirectoryError as error:
         _stop(f"{error}.")
     _say(f"Your notebooks are in {WORKBOOK}. Ctrl-C here ends JupyterLab.")
@@ -183,7 +184,7 @@ def _needs_answers(command: str) -> None:
 @contextmanager
 def _authors_mistakes() -> Iterator[None]:
     """A mistake in the course's own text is one line with file and line, not a traceback."""
-    from autograder.exercise import AuthorError
+    from autograder.exercises.exercise import AuthorError
 
     try:
         yield
@@ -201,7 +202,7 @@ def _chosen(sources: list[Path], names: list[str]) -> list[Path]:
 
 def _execute(notebooks: dict[str, Any], workers: int, **how: Any) -> dict[str, Run]:
     """Execute notebooks in parallel under a progress bar that counts their cells."""
-    from autograder.execute import run_many
+    from autograder.notebooks.execute import run_many
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeElapsedColumn())
@@ -216,7 +217,7 @@ def _execute(notebooks: dict[str, Any], workers: int, **how: Any) -> dict[str, R
 
 def _print_runs(runs: dict[str, Run], full_marks: bool) -> bool:
     """The table of `course run`, and a line for each thing that is wrong. Returns whether nothing is."""
-    from autograder.execute import check_cells
+    from autograder.notebooks.cells import check_cells
 
     table = _table("chapter", ">seconds", ">slowest cell", ">points", ">errors", ">stderr lines")
     wrong: list[str] = []
@@ -241,7 +242,7 @@ def _print_runs(runs: dict[str, Run], full_marks: bool) -> bool:
 
 def _print_marks(name: str, marks: Marks) -> None:
     """The table of `course check` for one notebook."""
-    from autograder.marking import SIGNS
+    from autograder.notebooks.marking import SIGNS
 
     table = _table("exercise", "", ">points", "what the check says")
     for mark in marks.marks:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from traitlets.config import Config
 
-from autograder.ask import STUB, TEXT_STUB
+from autograder.asking.ask import STUB, TEXT_STUB
 
 DEMONSTRATION = "demonstration"
 
@@ -25,7 +25,7 @@ def settings(c: Config) -> None:
     c.Execute.timeout = 120  # seconds a cell; nbgrader's 30 can pass while a busy machine imports torch
     c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.ClearOutput"]  # the rest is taken from the release
     c.Autograde.autograde_preprocessors = [
-        "autograder.grading.nbgrader.GradeBehindTheWall",
+        "autograder.grading.nbgrader_step.GradeBehindTheWall",
         "nbgrader.preprocessors.SaveAutoGrades",
         "nbgrader.preprocessors.AssignLatePenalties",
     ]

@@ -22,7 +22,9 @@ from pathlib import Path
 
 import nbformat
 
-from autograder import build, chapter, execute
+from autograder import places
+from autograder.notebooks import cells
+from autograder.publishing import build, chapter
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "08_lora"
@@ -55,7 +57,7 @@ def class_of(folder: Path, students: int) -> Path:
     build.build_class(folder)
     timed(folder, "nbgrader", "generate_assignment", ASSIGNMENT)
     untouched = nbformat.read(folder / "release" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
-    right = execute.with_answers(untouched, chapter.model_answers(chapter.CHAPTERS / f"{ASSIGNMENT}.md"))
+    right = cells.with_answers(untouched, chapter.model_answers(places.CHAPTERS / f"{ASSIGNMENT}.md"))
     for number in range(students):
         path = folder / "submitted" / f"s{number:04}" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
         path.parent.mkdir(parents=True)

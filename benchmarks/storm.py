@@ -26,8 +26,10 @@ from pathlib import Path
 import nbformat
 from nbgrader.api import Gradebook
 
-from autograder import build, chapter, execute
+from autograder import places
 from autograder.exercises import exercises
+from autograder.notebooks import cells
+from autograder.publishing import build, chapter
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT, EXERCISE = "00_quickstart", "quickstart.lora_forward"
@@ -61,9 +63,9 @@ def make_class(folder: Path, students: int, hostile: float = 0.05) -> dict[str, 
     subprocess.run([sys.executable, "-m", "nbgrader", "generate_assignment", ASSIGNMENT], cwd=folder, env=ENVIRONMENT, check=True,
                    capture_output=True)
     untouched = nbformat.read(folder / "release" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
-    right = chapter.model_answers(chapter.CHAPTERS / f"{ASSIGNMENT}.md")[EXERCISE]
+    right = chapter.model_answers(places.CHAPTERS / f"{ASSIGNMENT}.md")[EXERCISE]
     sources = {"right": right, "wrong": "def lora_forward(x, W0, lora_A, lora_B):\n    return x @ W0.T"} | HOSTILE
-    texts = {kind: nbformat.writes(execute.with_answers(untouched, {EXERCISE: source})) for kind, source in sources.items()}
+    texts = {kind: nbformat.writes(cells.with_answers(untouched, {EXERCISE: source})) for kind, source in sources.items()}
     kinds = {}
     for number in range(students):
         attack = list(HOSTILE)[number % len(HOSTILE)] if number < round(hostile * students) else None

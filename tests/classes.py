@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
-from autograder import build
+from autograder.publishing import build
 
 BIN = Path(sys.executable).parent
 # nbgrader calls alembic by name, so it has to be on the PATH, as it is in an activated environment

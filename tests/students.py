@@ -19,9 +19,10 @@ import cloudpickle
 import nbformat
 from nbformat import NotebookNode
 
-from autograder import chapter
-from autograder.exercise import Exercise, Misconception, Written
+from autograder import places
 from autograder.exercises import exercises
+from autograder.exercises.exercise import Exercise, Misconception, Written
+from autograder.publishing import chapter
 
 QUICKSTART, LORA = "00_quickstart", "08_lora"
 HANDED_IN = {
@@ -31,7 +32,7 @@ HANDED_IN = {
 
 
 def exercises_of(assignment: str) -> list[Exercise | Written]:
-    return [exercises[name] for name in chapter.exercise_ids(chapter.CHAPTERS / f"{assignment}.md")]
+    return [exercises[name] for name in chapter.exercise_ids(places.CHAPTERS / f"{assignment}.md")]
 
 
 def checked(assignment: str) -> list[Exercise]:

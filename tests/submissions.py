@@ -5,18 +5,16 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from autograder import chapter
-from autograder.execute import answer_name
+from autograder import places
 from autograder.exercises import exercises
-
-ROOT = Path(__file__).parents[1]
+from autograder.notebooks.cells import answer_name
+from autograder.publishing import chapter
 
 
 def released(assignment: str) -> bytes:
-    return (chapter.CHAPTERS / f"{assignment}.ipynb").read_bytes()
+    return (places.CHAPTERS / f"{assignment}.ipynb").read_bytes()
 
 
 def notebook(assignment: str) -> dict[str, Any]:
@@ -33,7 +31,7 @@ def answered(assignment: str, answers: Mapping[str, str]) -> dict[str, Any]:
 
 def right(assignment: str) -> dict[str, Any]:
     """The model answers."""
-    return answered(assignment, chapter.model_answers(chapter.CHAPTERS / f"{assignment}.md"))
+    return answered(assignment, chapter.model_answers(places.CHAPTERS / f"{assignment}.md"))
 
 
 def cell(of: dict[str, Any], grade_id: str) -> dict[str, Any]:
@@ -67,13 +65,13 @@ def misconceived(assignment: str, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _sources(topic: str) -> dict[str, str]:
     """The modules that the exercises of a topic are made of, by name."""
-    paths = [ROOT / "autograder" / "exercise.py", ROOT / "autograder" / "draws.py", *(ROOT / "solutions").rglob("*.py")]
-    paths += (ROOT / "autograder" / "exercises" / topic).rglob("*.py")
+    paths = [*(places.ROOT / "autograder" / "exercises").glob("[a-z]*.py"), *(places.ROOT / "solutions").rglob("*.py")]
+    paths += (places.ROOT / "autograder" / "exercises" / topic).rglob("*.py")
     closed = {name for e in exercises.values() if e.id.startswith(topic + ".") for name in getattr(e, "closed", ())}
     for name in closed:
-        path = ROOT.joinpath(*name.split("."))
+        path = places.ROOT.joinpath(*name.split("."))
         paths += path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
-    found = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+    found = {".".join(path.relative_to(places.ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
     texts = {name: path.read_text(encoding="utf-8") for name, path in found.items()}
     return {"autograder.exercises": "", "solutions": ""} | texts
 

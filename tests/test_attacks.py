@@ -21,7 +21,7 @@ from needs import lack
 from submissions import answered, cell, code, data, released, right
 
 from autograder.grading.grader import Graded, Grader, SandboxUnavailable
-from autograder.grading.limits import Limits
+from autograder.grading.inside.limits import Limits
 
 pytestmark = pytest.mark.xdist_group("attacks")
 
@@ -152,7 +152,7 @@ def test_an_attack_scores_what_its_answer_is_worth(attack, place, server, name):
 
 def test_nothing_of_an_attack_is_left_running(attack, place, server):
     attack(with_attack(ATTACKS["daemon"], place, server[0]))
-    assert any(b"autograder.grading.zygote" in line for line in command_lines())  # this would see it
+    assert any(b"autograder.grading.inside.zygote" in line for line in command_lines())  # this would see it
     assert not any(b"course-attack-daemon" in line for line in command_lines())
 
 

@@ -24,10 +24,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from autograder import chapter, grade
-from autograder.cases import PUBLIC_SEED
+from autograder import grade, places
 from autograder.exercises import exercises
-from autograder.lab import lab_command
+from autograder.judging.trial import PUBLIC_SEED
+from autograder.notebooks.jupyterlab import lab_command
+from autograder.publishing import chapter
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -92,7 +93,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], st
     for folder in (notebooks, runtime, about_news.parent):
         folder.mkdir(parents=True)
     about_news.write_text('{"fetchNews": "false"}')  # a new user is asked, in a box that lies over the page
-    for path in chapter.CHAPTERS.glob("*.ipynb"):
+    for path in places.CHAPTERS.glob("*.ipynb"):
         shutil.copy(path, notebooks)
     command, environment = lab_command(notebooks, browser=False)
     token = secrets.token_hex(16)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from autograder import chapter, exercises
-from autograder.chapter import chapter_sources, exercise_ids, source_notebook, student_notebook, with_solution_marks
-from autograder.exercise import AuthorError, Exercise
+from autograder import exercises
+from autograder.exercises.exercise import AuthorError, Exercise
+from autograder.publishing import chapter
+from autograder.publishing.chapter import chapter_sources, exercise_ids, source_notebook, student_notebook, with_solution_marks
 
 HEAD = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n---\n\n# A chapter\n\n"
 SETUP = "```{code-cell} ipython3\n:tags: [setup]\n\nimport torch\n```\n\n"

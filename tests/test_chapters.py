@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from autograder import build, check, exercises, grade
-from autograder.chapter import CHAPTERS, chapter_sources, exercise_ids, source_notebook, student_notebook
-from autograder.execute import run_notebook
-from autograder.exercise import Exercise, Written
+from autograder import check, exercises, grade
+from autograder.exercises.exercise import Exercise, Written
+from autograder.notebooks.execute import run_notebook
+from autograder.places import CHAPTERS
+from autograder.publishing import build
+from autograder.publishing.chapter import chapter_sources, exercise_ids, source_notebook, student_notebook
 
 SOURCES = chapter_sources()
 IDS = [path.stem for path in SOURCES]

@@ -12,12 +12,15 @@ from nbgrader.server_extensions.validate_assignment.handlers import ValidateAssi
 from nbgrader.validator import Validator
 from typer.testing import CliRunner
 
-from autograder import chapter, commands, marking
-from autograder.execute import CellError, Run, with_answers
+from autograder import commands, places
+from autograder.notebooks import marking
+from autograder.notebooks.cells import with_answers
+from autograder.notebooks.execute import CellError, Run
+from autograder.publishing import chapter
 
 pytestmark = pytest.mark.xdist_group("commands")
 
-QUICKSTART = chapter.CHAPTERS / "00_quickstart.md"
+QUICKSTART = places.CHAPTERS / "00_quickstart.md"
 EXERCISE = "quickstart.lora_forward"
 HEAD = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n---\n\n# A chapter\n\n"
 WRONG = "def lora_forward(x, W0, lora_A, lora_B):\n    return x @ W0.T"
@@ -252,7 +255,7 @@ def test_a_lost_check_cell_is_missed_by_comparison_with_the_release(handed_out):
 
 
 def test_written_answers_are_left_to_a_person():
-    lora = chapter.student_notebook(chapter.CHAPTERS / "08_lora.md")
+    lora = chapter.student_notebook(places.CHAPTERS / "08_lora.md")
     states = {}
     for text in ("Write your answer here.", "", "Because α is a strength of its own."):
         found = marking.marks(run_of(with_answers(lora, {"lora.why_scale": text})), lora)
@@ -283,7 +286,7 @@ def test_lab_refreshes_the_workbook_and_becomes_jupyterlab(chapters, tmp_path, m
 
 def test_the_validate_button_skips_demonstrations(handed_out, tmp_path, monkeypatch):
     """nbgrader's own extension reads its configuration under the environment that `course lab` sets."""
-    from autograder.lab import lab_command
+    from autograder.notebooks.jupyterlab import lab_command
 
     notebook = with_answers(handed_out, {EXERCISE: WRONG})
     mark = new_code_cell(f"open({str(tmp_path / 'demonstrated')!r}, 'w').close()", metadata={"tags": ["demonstration"]})

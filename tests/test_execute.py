@@ -10,7 +10,9 @@ import time
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.execute import PACKAGES, CellError, check_cells, run_many, run_notebook, with_answers
+from autograder import places
+from autograder.notebooks.cells import check_cells, with_answers
+from autograder.notebooks.execute import CellError, run_many, run_notebook
 
 pytestmark = pytest.mark.xdist_group("execute")
 
@@ -119,7 +121,7 @@ def isolated(tmp_path_factory):
 
 def test_the_kernel_is_this_python_with_this_course(isolated):
     assert eval(value(isolated, 0)) == sys.executable
-    assert eval(value(isolated, 1)) == str(PACKAGES / "autograder" / "__init__.py")
+    assert eval(value(isolated, 1)) == str(places.ROOT / "autograder" / "__init__.py")
 
 
 def test_nothing_of_the_users_gets_in(isolated):

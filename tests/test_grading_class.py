@@ -20,8 +20,8 @@ from nbgrader.api import Gradebook
 from needs import need_sandbox
 from students import QUICKSTART, declared, hand_in, misconceptions
 
-from autograder import build
 from autograder.grading.journal import entries
+from autograder.publishing import build
 
 pytestmark = pytest.mark.xdist_group("grading")
 

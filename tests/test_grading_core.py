@@ -16,11 +16,12 @@ import torch
 from needs import lack
 from submissions import answered, cell, code, data, misconceived, notebook, released, right
 
-from autograder import chapter, exercises
-from autograder.exercise import Exercise, Written
+from autograder import exercises, places
+from autograder.exercises.exercise import Exercise, Written
 from autograder.grading import feedback, sandbox, warm
 from autograder.grading.grader import Graded, Grader, Infrastructure, SandboxUnavailable
-from autograder.grading.limits import Limits
+from autograder.grading.inside.limits import Limits
+from autograder.publishing import chapter
 
 pytestmark = pytest.mark.xdist_group("wall")
 
@@ -31,7 +32,7 @@ RIGHT = "def lora_forward(x, W0, lora_A, lora_B):\n    return x @ W0.T + x @ lor
 
 
 def of(assignment: str, kind: type) -> list:
-    return [exercises[i] for i in chapter.exercise_ids(chapter.CHAPTERS / f"{assignment}.md") if isinstance(exercises[i], kind)]
+    return [exercises[i] for i in chapter.exercise_ids(places.CHAPTERS / f"{assignment}.md") if isinstance(exercises[i], kind)]
 
 
 @pytest.fixture(scope="module", params=ASSIGNMENTS)
@@ -202,14 +203,14 @@ TROUBLE = {
 
 @pytest.mark.parametrize("trouble", TROUBLE)
 def test_trouble_in_one_exercise_costs_that_exercise_only(lora, trouble):
-    answers = chapter.model_answers(chapter.CHAPTERS / f"{LORA}.md")
+    answers = chapter.model_answers(places.CHAPTERS / f"{LORA}.md")
     answers["lora.forward"] = f"import ctypes, os\ndef lora_forward(x, W0, lora_A, lora_B, alpha):\n    {trouble}"
     graded = lora.grade(data(answered(LORA, answers)), seed=1)
     assert earned(graded) == {e.id: ("pass", e.points) for e in of(LORA, Exercise)} | {"lora.forward": (TROUBLE[trouble], 0.0)}
 
 
 def test_what_raises_because_of_another_exercise_is_asked_again_alone(lora):
-    answers = chapter.model_answers(chapter.CHAPTERS / f"{LORA}.md")
+    answers = chapter.model_answers(places.CHAPTERS / f"{LORA}.md")
     spoil = "    vars(math).pop('sqrt', None)\n    return "
     answers["lora.truncate"] = answers["lora.truncate"].replace("    return ", spoil)
     graded = lora.grade(data(answered(LORA, answers)), seed=1)

@@ -14,7 +14,7 @@ from classes import BIN, ENVIRONMENT, marks, open_class
 from needs import need_network_namespaces, need_sandbox
 from students import QUICKSTART, declared, hand_in
 
-from autograder import build
+from autograder.publishing import build
 
 pytestmark = pytest.mark.xdist_group("grading")
 SOURCE = str(Path(build.__file__).parents[1])

@@ -16,16 +16,18 @@ from submissions import answered, cell, code, data, released, right
 from typer.testing import CliRunner
 
 from autograder import commands
-from autograder.cases import draw
+from autograder.asking import wire
+from autograder.asking.wire import Malformed, decode, encode, opaque
 from autograder.exercises import exercises
-from autograder.grading import doctor, protocol, sandbox
-from autograder.grading.coerce import coerce
-from autograder.grading.limits import Limits
+from autograder.exercises.drawing import draw
+from autograder.grading import doctor, sandbox
+from autograder.grading.inside.channel import Channel, Closed
+from autograder.grading.inside.coerce import coerce
+from autograder.grading.inside.limits import Limits
 from autograder.grading.outcomes import instead, outcomes_of
-from autograder.grading.protocol import Channel, Closed, Malformed, decode, encode, opaque
 from autograder.grading.submission import UnreadableSubmission, plan, read_released
 from autograder.grading.warm import Warm
-from autograder.judge import judge
+from autograder.judging.judge import judge
 
 pytestmark = pytest.mark.xdist_group("wall")
 
@@ -34,9 +36,9 @@ QUICKSTART, LORA, FORWARD = "00_quickstart", "08_lora", "quickstart.lora_forward
 
 def there_and_back(value):
     frame = encode(value)
-    text, blob = protocol.lengths(frame[: protocol.HEAD_SIZE])
-    assert len(frame) == protocol.HEAD_SIZE + text + blob
-    return decode(frame[protocol.HEAD_SIZE : protocol.HEAD_SIZE + text], frame[protocol.HEAD_SIZE + text :])
+    text, blob = wire.lengths(frame[: wire.HEAD_SIZE])
+    assert len(frame) == wire.HEAD_SIZE + text + blob
+    return decode(frame[wire.HEAD_SIZE : wire.HEAD_SIZE + text], frame[wire.HEAD_SIZE + text :])
 
 
 def same(a, b):
@@ -94,7 +96,7 @@ def text(value) -> bytes:
     return json.dumps(value).encode()
 
 
-GOOD = protocol.to_safetensors({"0": torch.zeros(2)})
+GOOD = wire.to_safetensors({"0": torch.zeros(2)})
 
 
 @pytest.mark.parametrize(("json_part", "blob"), [
@@ -104,8 +106,8 @@ GOOD = protocol.to_safetensors({"0": torch.zeros(2)})
     (text({"opaque": 1}), b""), (text({"opaque": "x" * 100}), b""),
     (b"1" * 4000, b""), (text([[0] * 400_000]), b""), (text({"pickle": "gASVJA=="}), b""),
     (text(1), b"\x80\x04."), (text(1), GOOD[:-1]), (text(1), GOOD + b"x"), (text(1), struct.pack("<Q", 2**63) + b"{}"),
-    (text(1), protocol.to_safetensors({"0": torch.zeros(2, dtype=torch.complex64)})),
-    (text({"array": "0"}), protocol.to_safetensors({"0": torch.zeros(2, dtype=torch.bfloat16)})),
+    (text(1), wire.to_safetensors({"0": torch.zeros(2, dtype=torch.complex64)})),
+    (text({"array": "0"}), wire.to_safetensors({"0": torch.zeros(2, dtype=torch.bfloat16)})),
 ])
 def test_anything_else_is_malformed_and_nothing_worse(json_part, blob):
     with pytest.raises(Malformed):
@@ -114,8 +116,8 @@ def test_anything_else_is_malformed_and_nothing_worse(json_part, blob):
 
 def test_random_bytes_are_malformed_and_nothing_worse():
     rng = np.random.default_rng(0)
-    frame = bytearray(encode({"a": [1, torch.ones(3), "x"], "b": (None, {"c": 2.5})})[protocol.HEAD_SIZE :])
-    parts = len(frame) - len(protocol.to_safetensors({"0": torch.ones(3)}))
+    frame = bytearray(encode({"a": [1, torch.ones(3), "x"], "b": (None, {"c": 2.5})})[wire.HEAD_SIZE :])
+    parts = len(frame) - len(wire.to_safetensors({"0": torch.ones(3)}))
     broken = 0
     for _ in range(2000):
         hit = bytearray(frame)
@@ -132,7 +134,7 @@ def test_random_bytes_are_malformed_and_nothing_worse():
                                   struct.pack("!4sII", b"FTC1", 2, 2**31)])
 def test_a_head_that_is_none_or_promises_too_much_is_refused_before_anything_is_read(head):
     with pytest.raises(Malformed):
-        protocol.lengths(head)
+        wire.lengths(head)
 
 
 def test_a_channel_has_deadlines_and_notices_who_hangs_up():

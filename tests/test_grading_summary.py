@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.grading import exports, summary
+from autograder.grading import class_report, exports
 from autograder.grading.journal import Entry
 
 
@@ -49,16 +49,16 @@ class Seen(HTMLParser):
 
 
 def test_the_figures_of_a_class_by_hand():
-    hardest, other = summary.exercise_summaries(CLASS)
+    hardest, other = class_report.exercise_summaries(CLASS)
     assert (hardest.id, hardest.points, hardest.mean_share, hardest.full) == ("t.b", 4.0, 0.5, 2)
     assert (other.id, other.mean_share, other.full, other.mistakes) == ("t.a", 0.75, 2, {"no_scale": 2})
     assert hardest.states == {"pass": 2, "timed out": 2}
-    assert [summary.total(e) for e in CLASS.values()] == [6.0, 5.0, 1.0, 2.0]
+    assert [class_report.total(e) for e in CLASS.values()] == [6.0, 5.0, 1.0, 2.0]
 
 
 def test_the_page_says_it_and_needs_no_server():
     seen = Seen()
-    seen.feed(summary.page("08_lora", CLASS))
+    seen.feed(class_report.page("08_lora", CLASS))
     text = " ".join(seen.text)
     assert "4 submissions, mean 3.5, median 3.5 of 6 points" in text
     assert "bob, cyd" in text and "no scale" in text and "The points of t.a were changed" in text
@@ -68,22 +68,22 @@ def test_the_page_says_it_and_needs_no_server():
 
 
 def test_the_distribution_counts_everybody_once():
-    rows = summary._distribution([0, 0.59, 0.6, 3, 6], 6).split("<tr>")[2:]
+    rows = class_report._distribution([0, 0.59, 0.6, 3, 6], 6).split("<tr>")[2:]
     assert [int(row.split('class="n">')[1].split("<")[0]) for row in rows] == [2, 1, 0, 0, 0, 1, 0, 0, 0, 1]
 
 
 def test_grading_without_the_sandbox_is_named():
     open_class = {"ada": entry("ada", RIGHT, FULL, sandboxed=False)}
-    assert "1 of them were graded without the sandbox" in summary.page("a", open_class)
+    assert "1 of them were graded without the sandbox" in class_report.page("a", open_class)
 
 
 def test_nothing_graded_is_a_sentence():
     with pytest.raises(ValueError, match="run `course grade 08_lora` first"):
-        summary.page("08_lora", {})
+        class_report.page("08_lora", {})
 
 
 def test_the_table_has_a_row_a_student_and_no_formula():
-    rows = {row["student"]: row for row in csv.DictReader(io.StringIO(summary.table(CLASS)))}
+    rows = {row["student"]: row for row in csv.DictReader(io.StringIO(class_report.table(CLASS)))}
     assert list(rows) == sorted(CLASS)
     assert (rows["cyd"]["t.a"], rows["cyd"]["t.b"], rows["cyd"]["total"], rows["cyd"]["needs a person"]) == ("1", "0", "1", "yes")
     assert rows["<script>"]["notes"] == "'=HYPERLINK(1)"

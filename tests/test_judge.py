@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from autograder import exercises, grade
-from autograder.ask import PRINT_LIMIT, ask_all
-from autograder.cases import RAISES, draw, load, save
+from autograder.asking.ask import PRINT_LIMIT, ask_all
+from autograder.asking.values import Unreadable, difference, plain, read, same
 from autograder.check import mark
-from autograder.exercise import AuthorError, Case, Exercise, Misconception, Part
-from autograder.judge import judge
-from autograder.values import Unreadable, difference, plain, read, same
+from autograder.exercises.drawing import draw
+from autograder.exercises.exercise import AuthorError, Case, Exercise, Misconception, Part
+from autograder.judging.judge import judge
+from autograder.judging.trial import RAISES, load, save
 
 MAIN = "quickstart.lora_forward"
 

@@ -37,9 +37,10 @@ from students import (
 )
 from traitlets.config import Config
 
-from autograder import build, chapter
-from autograder.exercise import Exercise
+from autograder import places
+from autograder.exercises.exercise import Exercise
 from autograder.nbgrader_config import settings
+from autograder.publishing import build
 
 pytestmark = pytest.mark.xdist_group("nbgrader")
 
@@ -103,7 +104,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 @pytest.mark.parametrize("assignment", HANDED_IN)
 def test_what_nbgrader_releases_is_what_is_committed(course: Course, assignment: str) -> None:
     released = course.notebook("release", ".", assignment)
-    committed = nbformat.read(chapter.CHAPTERS / f"{assignment}.ipynb", as_version=4)
+    committed = nbformat.read(places.CHAPTERS / f"{assignment}.ipynb", as_version=4)
     for theirs, ours in zip(released.cells, committed.cells, strict=True):
         assert theirs == ours
     assert released == committed

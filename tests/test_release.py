@@ -17,16 +17,20 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 
-from autograder import chapter, execute, release, values
-from autograder.ask import STUB
-from autograder.cases import PUBLIC_SEED, draw
-from autograder.exercise import Exercise
+from autograder import places
+from autograder.asking import values
+from autograder.asking.ask import STUB
+from autograder.asking.probes import call
 from autograder.exercises import exercises
-from autograder.probes import call
+from autograder.exercises.drawing import draw
+from autograder.exercises.exercise import Exercise
+from autograder.judging.trial import PUBLIC_SEED
+from autograder.notebooks import cells, execute
+from autograder.publishing import chapter, release
 
 pytestmark = pytest.mark.xdist_group("release")
 
-QUICKSTART = chapter.CHAPTERS / "00_quickstart.md"
+QUICKSTART = places.CHAPTERS / "00_quickstart.md"
 IDS = [i for path in chapter.chapter_sources() for i in chapter.exercise_ids(path)]
 
 
@@ -95,7 +99,8 @@ def test_only_the_student_half_is_there(bundle):
             "Makefile", "README.md"} <= top and "solutions" not in top  # fmt: skip
     assert {path.suffix for path in (bundle / "chapters").iterdir()} == {".ipynb"}
     half = {path.name for path in (bundle / "autograder").iterdir()}
-    assert not half & {"exercises", "exercise.py", "chapter.py", "build.py", "release.py", "syllabus.py", "student"}
+    assert half == {"__init__.py", "check.py", "commands.py", "nbgrader_config.py", "places.py",
+                    "asking", "judging", "notebooks", "public"}  # fmt: skip
     cases = {path.stem for path in (bundle / "autograder" / "public").glob("*.json")}
     assert cases == {i for i in IDS if isinstance(exercises[i], Exercise)}
     assert not list(bundle.rglob("__pycache__"))
@@ -112,7 +117,7 @@ def test_the_notebooks_are_those_of_the_course(bundle):
 
 REPLAY = """
 import json, pickle
-from autograder.values import Unreadable, plain, same
+from autograder.asking.values import Unreadable, plain, same
 with open(sys.argv[1], "rb") as file:
     records = pickle.load(file)
 
@@ -133,7 +138,8 @@ for exercise_id, answers in records.items():
         says[exercise_id + " " + name] = mark(trial_of(exercise_id), replay(calls)).text()
 print(json.dumps(says))
 """
-LIVE = "from autograder.check import mark\nfrom autograder import exercises\nfrom autograder.cases import draw, PUBLIC_SEED\n" \
+LIVE = "from autograder.check import mark\nfrom autograder import exercises\n" \
+       "from autograder.exercises.drawing import draw\nfrom autograder.judging.trial import PUBLIC_SEED\n" \
        "trial_of = lambda i: draw(exercises[i], PUBLIC_SEED)\n"  # fmt: skip
 FROM_DATA = "from autograder.check import mark, _public_trial as trial_of\n"
 
@@ -182,7 +188,7 @@ def test_it_says_what_the_full_course_says(bundle, tmp_path):
         records[exercise_id] = {name: record(function, exercise.probe, cases) for name, function in answers.items()}
     (tmp_path / "records").write_bytes(pickle.dumps(records))
     said = []
-    for root, trial_of in [(release.ROOT, LIVE), (bundle, FROM_DATA)]:
+    for root, trial_of in [(places.ROOT, LIVE), (bundle, FROM_DATA)]:
         done = python(root, trial_of + REPLAY, tmp_path / "records")
         assert done.returncode == 0, done.stderr
         said.append(json.loads(done.stdout))
@@ -200,7 +206,7 @@ def test_it_says_what_the_full_course_says(bundle, tmp_path):
 
 def test_check_cells_and_course_check_work_in_it(bundle, tmp_path):
     notebook = nbformat.read(bundle / "chapters" / "00_quickstart.ipynb", as_version=4)
-    notebook = execute.with_answers(notebook, chapter.model_answers(QUICKSTART))
+    notebook = cells.with_answers(notebook, chapter.model_answers(QUICKSTART))
     notebook.cells.append(new_code_cell(f"import autograder\nassert autograder.__file__.startswith({str(bundle)!r})"))
     nbformat.write(notebook, tmp_path / "00_quickstart.ipynb")
     done = python(bundle, "from autograder.commands import app; app()", "check", tmp_path)
@@ -279,7 +285,7 @@ def test_a_folder_with_something_else_is_refused(small, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").write_text("picture")
     (tmp_path / "file").write_text("a file")
-    for target in (tmp_path / "photos", tmp_path / "file", release.ROOT):
+    for target in (tmp_path / "photos", tmp_path / "file", places.ROOT):
         with pytest.raises(FileExistsError, match="something else than a student bundle"):
             release.release(target, small)
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["one.jpg"]

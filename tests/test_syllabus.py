@@ -5,7 +5,7 @@ import copy
 import pytest
 import yaml
 
-from autograder import syllabus
+from autograder.publishing import syllabus
 
 
 def test_every_row_is_there_once():

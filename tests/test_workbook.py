@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from autograder.workbook import RECORD, refresh
+from autograder.notebooks.copies import RECORD, refresh
 
 FIRST, SECOND, THIRD = b"first release", b"second release", b"third release"
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from autograder.exercise import AuthorError, Exercise, Written
+from autograder.exercises.exercise import AuthorError, Exercise, Written
 
 
 def topics() -> list[str]:

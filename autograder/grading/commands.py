@@ -77,20 +77,20 @@ def report(
     db: Database = None,
 ) -> None:
     """Write one page about how a class did, the marks as CSV, and files that Canvas and Moodle import."""
-    from autograder.grading import exports, summary
+    from autograder.grading import class_report, exports
     from autograder.grading.journal import entries
 
     room = _room(folder, assignment, db)
     found = entries(room.journal)
     try:
-        page = summary.page(assignment, found)
+        page = class_report.page(assignment, found)
     except ValueError as error:
         _stop(str(error))
     rows, most = exports.read(room.database, assignment)
     target = room.folder / "reports" / assignment
     target.mkdir(parents=True, exist_ok=True)
     files = {
-        "report.html": page, "marks.csv": summary.table(found),
+        "report.html": page, "marks.csv": class_report.table(found),
         "canvas.csv": exports.canvas(rows, assignment, most), "moodle.csv": exports.moodle(rows, assignment),
     }
     for name, text in files.items():

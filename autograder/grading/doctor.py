@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.grading.limits import Limits
+from autograder.grading.inside.limits import Limits
 from autograder.grading.sandbox import WITHOUT_BWRAP, SandboxUnavailable
 from autograder.grading.warm import Infrastructure, Lost, Warm
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from autograder.report import Report, Row
+from autograder.judging.report import Report, Row
 
 SENTENCES = {
     "pass": "Right.",
@@ -29,7 +29,7 @@ _RAISED = re.compile(r"\bit raised (\w+)", re.IGNORECASE)
 
 
 def student_message(report: dict[str, Any]) -> str:
-    """One sentence on a report, which is an `autograder.report.Report` as a dict."""
+    """One sentence on a report, which is an `autograder.judging.report.Report` as a dict."""
     if report.get("says"):  # absent in a journal that an older course wrote
         return report["says"]
     found = _RAISED.search(report["message"])

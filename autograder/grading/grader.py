@@ -6,23 +6,25 @@ comes back within the time, and judges it here, where no student's code ever run
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from autograder.ask import Outcome
-from autograder.cases import Trial, draw
-from autograder.exercise import Exercise
+from autograder.asking.ask import Outcome
+from autograder.asking.wire import Malformed, encode
 from autograder.exercises import exercises
-from autograder.grading.limits import GRACE, Limits
+from autograder.exercises.drawing import draw
+from autograder.exercises.exercise import Exercise
+from autograder.grading.inside.channel import Closed
+from autograder.grading.inside.limits import GRACE, Limits
 from autograder.grading.outcomes import instead, outcomes_of
-from autograder.grading.protocol import Closed, Malformed, encode
 from autograder.grading.sandbox import SandboxUnavailable
-from autograder.grading.submission import Cell, Plan, UnreadableSubmission, plan, read_released
+from autograder.grading.submission import Plan, UnreadableSubmission, plan, read_released
 from autograder.grading.warm import Infrastructure, Lost, Warm
-from autograder.judge import judge
+from autograder.judging.judge import judge
+from autograder.judging.trial import Trial
+from autograder.notebooks.cells import imports
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Graded:
     """All that is known about one submission. `dataclasses.asdict` of it is JSON."""
 
     seed: int
-    reports: dict[str, dict[str, Any]]  # by exercise id: an `autograder.report.Report`; for instructors (see `feedback`)
+    reports: dict[str, dict[str, Any]]  # by exercise id: an `autograder.judging.report.Report`; for instructors (see `feedback`)
     written: dict[str, bool]  # by exercise id: whether something was written
     notes: list[str]  # for the instructor: what was odd
     needs_human: bool
@@ -140,7 +142,8 @@ class Grader:
         if self._warm is None:
             closed = sorted({name for exercise in self.exercises.values() for name in exercise.closed})
             try:
-                self._warm = Warm(_imports(self.released.setup), closed, self.limits, self.sandboxed)
+                needed = [line for cell in self.released.setup for line in imports(cell.source)]
+                self._warm = Warm(needed, closed, self.limits, self.sandboxed)
             except Lost as error:
                 raise Infrastructure(f"the process that runs submissions did not start: {error}") from None
             if self._warm.ready["failed"]:
@@ -169,16 +172,6 @@ def _seed(seed: int, purpose: str) -> int:
 
 def _question(trial: Trial, exercise: Exercise, seed: int) -> dict[str, Any]:
     return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed}
-
-
-def _imports(setup: list[Cell]) -> list[str]:
-    """The import statements of the setup cells."""
-    statements = []
-    for cell in setup:
-        lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in cell.source.splitlines())
-        tree = ast.parse("\n".join(lines))
-        statements += [ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    return statements
 
 
 def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:

@@ -14,9 +14,9 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder.execute import answer_name
 from autograder.grading import feedback
 from autograder.grading.submission import Cell, UnreadableSubmission, cells_of
+from autograder.notebooks.cells import answer_name
 
 
 def marked_notebook(released: bytes, submitted: bytes, graded: dict[str, Any]) -> NotebookNode:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograder.ask import PRINT_LIMIT, Outcome
-from autograder.cases import Trial
+from autograder.asking.ask import PRINT_LIMIT, Outcome
+from autograder.judging.trial import Trial
 
 STATES = ("returned", "not attempted", "raised", "timed out", "flooded", "not callable")
 TEXT_MOST = 500  # characters of a message

@@ -25,16 +25,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from autograder.grading.limits import Limits
+from autograder.grading.inside.limits import Limits
+from autograder.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 COURSE = "/course"  # where the sandbox has our packages
 NOBODY = 61234  # a user without a name, a home or a file: whom root's sandbox runs as
 CAP_SYS_ADMIN = 21
 OURS = ("autograder", "courselib", "solutions")
-INSIDE = ("__init__.py", "ask.py", "probes.py", "values.py") + tuple(
-    f"grading/{name}.py" for name in ("__init__", "coerce", "limits", "namespaces", "protocol", "runner", "shell", "zygote")
-)
+INSIDE = ("__init__.py", "asking/*.py", "grading/__init__.py", "grading/inside/*.py")  # of autograder
 ENVIRONMENT = {
     "HOME": "/tmp", "USER": "student", "LOGNAME": "student", "LANG": "C.UTF-8", "TMPDIR": "/tmp", "IPYTHONDIR": "/tmp/.ipython",
     "MPLCONFIGDIR": "/tmp/.matplotlib", "MPLBACKEND": "agg", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
@@ -90,7 +88,7 @@ def start(closed: Iterable[str], limits: Limits, sandboxed: bool) -> Process:
     fd = theirs.fileno()
     try:
         half = stage(Path(staged.name), sandboxed)
-        main = ["-s", "-P", "-m", "autograder.grading.zygote", str(fd)]
+        main = ["-s", "-P", "-m", "autograder.grading.inside.zygote", str(fd)]
         if sandboxed:
             command = bwrap(half, list(closed), limits, [sys.executable, *main])
             environment = {"PATH": os.environ.get("PATH", os.defpath)}
@@ -129,9 +127,9 @@ def possible() -> None:
 def stage(folder: Path, sandboxed: bool) -> Path:
     """Copy the part of `autograder` that has to be beside a student's code, and return the path to import it from."""
     source, half = ROOT / "autograder", folder / "autograder"
-    for name in INSIDE:
-        _copy(source / name, half / name)
-    _copy(source / "grading" / "check_inside.py", half / "check.py")
+    for path in [path for pattern in INSIDE for path in source.glob(pattern)]:
+        _copy(path, half / path.relative_to(source))
+    _copy(source / "grading" / "inside" / "check.py", half / "check.py")
     if not sandboxed:
         (folder / "courselib").symlink_to(ROOT / "courselib")
     for path in [folder, *folder.rglob("*")]:

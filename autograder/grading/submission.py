@@ -8,22 +8,19 @@ moved, changed, doubled or deleted is said in a sentence for the instructor, and
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.ask import TEXT_STUB
+from autograder.asking.ask import TEXT_STUB
+from autograder.notebooks.cells import CHECK, SETUP, TITLE, answer_name, is_kind
 
 SMALL = 16 << 20  # bytes; a larger file is slimmed in a process of its own before it is read here
 LARGE = 512 << 20  # bytes; more than that nobody hands in
 SOURCE_MOST = 2 << 20  # characters of all cells together
 CELLS_MOST = 5_000
 NOTES_MOST = 50
-DEMONSTRATION, SETUP = "demonstration-", "setup-"
-_CHECK = re.compile(r"""\s*check\(\s*['"]([\w.]+)['"]\s*,[^\n]*\)\s*""")
-_TITLE = re.compile(r"\*\*Exercise `([\w.]+)`\*\*")
 
 
 class UnreadableSubmission(ValueError):
@@ -52,7 +49,7 @@ class Released:
 
     @property
     def setup(self) -> list[Cell]:
-        return [cell for cell in self.cells.values() if cell.name.startswith(SETUP) and cell.locked]
+        return [cell for cell in self.cells.values() if is_kind(cell.name, SETUP) and cell.locked]
 
 
 @dataclass
@@ -75,9 +72,9 @@ def read_released(data: bytes) -> Released:
     cells, _ = _cells(data)
     exercises, written, title = {}, {}, {}
     for cell in cells:
-        title |= {i.replace(".", "-").replace("_", "-"): i for i in _TITLE.findall(cell.source)}
+        title |= {answer_name(i): i for i in TITLE.findall(cell.source)}
     for cell in cells:
-        check = _CHECK.fullmatch(cell.source) if cell.code and cell.graded else None
+        check = CHECK.fullmatch(cell.source) if cell.code and cell.graded else None
         if check:
             exercises[check[1]] = cell.name.removesuffix("-check")
         elif cell.graded and not cell.code:
@@ -101,7 +98,7 @@ def plan(data: bytes, released: Released) -> Plan:
         original = released.cells.get(cell.name)
         if original is not None and original.locked:
             _compare(cell, original, out)
-            if original.name.startswith(SETUP) and cell.name not in done:
+            if is_kind(original.name, SETUP) and cell.name not in done:
                 out.run.append({"id": cell.name, "source": original.source})
             done.add(cell.name)
         elif cell.code and cell.source.strip():

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from autograder.asking.wire import Malformed
 from autograder.grading import sandbox
-from autograder.grading.limits import Limits
-from autograder.grading.protocol import Channel, Malformed
+from autograder.grading.inside.channel import Channel
+from autograder.grading.inside.limits import Limits
 
 START_SECONDS = 180.0  # for the imports, on a busy machine without compiled bytecode
 END_SECONDS = 30.0  # for ending a fork and everything that it started

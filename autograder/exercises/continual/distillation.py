@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import solutions.continual as answers
-from autograder.draws import normal
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.draws import normal
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 
 def _case(rng: np.random.Generator, n: int, classes: int, temperature: float, group: str) -> Case:

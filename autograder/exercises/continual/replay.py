@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 import solutions.continual as answers
-from autograder.draws import integer
-from autograder.exercise import Case, Exercise, Misconception, Part
-from autograder.probes import sample_many_times, three_numbers_or_refuse
+from autograder.asking.probes import sample_many_times, three_numbers_or_refuse
+from autograder.exercises.draws import integer
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- replay_batch -----------------------------------------------------------------------------------------------------
 

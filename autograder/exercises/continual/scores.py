@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import solutions.continual as answers
-from autograder.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
 
 
 def matrix(rng: np.random.Generator, tasks: int) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import solutions.continual as answers
-from autograder.draws import integer
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.draws import integer
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 
 def recipe_cases(rng: np.random.Generator) -> list[Case]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 import solutions.domain as answers
-from autograder import probes
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.asking import probes
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- kl_divergence ----------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 import solutions.forgetting as answers
-from autograder.draws import integer, normal
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.draws import integer, normal
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- gradient_cosine --------------------------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import solutions.lora as answers
-from autograder.draws import integer
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.draws import integer
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- parameter_count --------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 import solutions.lora as answers
-from autograder.draws import normal
-from autograder.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.exercises.draws import normal
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
 
 # --- forward ----------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import solutions.lora as answers
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 from autograder.exercises.lora.layer import SCALE_MISTAKES, pair
 
 # --- merge ------------------------------------------------------------------------------------------------------------

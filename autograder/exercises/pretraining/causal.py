@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import solutions.pretraining as answers
-from autograder.draws import integer, normal
-from autograder.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.exercises.draws import integer, normal
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
 from autograder.exercises.pretraining.masked import tokens
 
 # --- clm_loss ---------------------------------------------------------------------------------------------------------

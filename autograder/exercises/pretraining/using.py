@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 import solutions.pretraining as answers
-from autograder.draws import integer
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.draws import integer
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- top_k ------------------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,8 @@ import numpy as np
 from torch import Tensor
 
 import solutions.quickstart as answers
-from autograder.draws import normal
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.draws import normal
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 
 def lora_forward_cases(rng: np.random.Generator) -> list[Case]:

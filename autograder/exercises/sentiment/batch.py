@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 import solutions.sentiment as answers
-from autograder.draws import integer, normal
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.draws import integer, normal
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- pad_batch --------------------------------------------------------------------------------------------------------
 

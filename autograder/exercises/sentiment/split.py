@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 import solutions.sentiment as answers
-from autograder.draws import integer
-from autograder.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.draws import integer
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 
 def _groups(rng: np.random.Generator, sizes: list[int]) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 import solutions.transfer as answers
-from autograder import probes
-from autograder.draws import integer
-from autograder.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.asking import probes
+from autograder.exercises.draws import integer
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
 
 # --- definition -------------------------------------------------------------------------------------------------------
 

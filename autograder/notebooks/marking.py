@@ -15,11 +15,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.ask import TEXT_STUB
-from autograder.execute import CellError, Run, answer_name, check_cells
+from autograder.asking.ask import TEXT_STUB
+from autograder.notebooks.cells import TITLE, answer_name, check_cells
+from autograder.notebooks.execute import CellError, Run
 
 SIGNS = {"right": "✓", "partial": "◐", "wrong": "✗", "not attempted": "–", "written": "✎", "not marked": "?"}
-_ID = re.compile(r"\*\*Exercise `([\w.]+)`\*\*")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -105,7 +105,7 @@ def marks(run: Run, handed_out: NotebookNode | None = None) -> Marks:
 
 def _exercises(notebook: NotebookNode) -> list[tuple[str, float, bool]]:
     """The id and points of each exercise of a notebook, and whether it is answered in words."""
-    ids = {answer_name(i): i for cell in notebook.cells for i in _ID.findall(cell.source)}
+    ids = {answer_name(i): i for cell in notebook.cells for i in TITLE.findall(cell.source)}
     checked = {index: exercise_id for exercise_id, index in check_cells(notebook).items()}
     found = []
     for index, cell in enumerate(notebook.cells):

@@ -23,9 +23,9 @@ import tempfile
 import time
 from typing import Any
 
-from autograder.grading import namespaces
-from autograder.grading.limits import Limits
-from autograder.grading.protocol import Channel, Closed
+from autograder.grading.inside import namespaces
+from autograder.grading.inside.channel import Channel, Closed
+from autograder.grading.inside.limits import Limits
 
 FOREVER = 1e9  # seconds
 LOOK_EVERY = 0.2  # seconds, at what a running submission uses
@@ -56,8 +56,8 @@ def main(fd: int) -> None:
     own = os.pidfd_open(os.getpid()) if enclosed else -1
     sys.meta_path.insert(0, ClosedModules(setup["closed"]))
     failed = _import(setup["imports"])
-    from autograder.grading import runner
-    from autograder.grading.shell import make_shell
+    from autograder.grading.inside import runner
+    from autograder.grading.inside.shell import make_shell
 
     shell = make_shell()
     runner.warm_up(shell)
@@ -154,7 +154,7 @@ def _become_submission(fd: int, write: int, enclosed: bool, folder: str, shell: 
         return
     os.write(write, READY)
     os.close(write)
-    from autograder.grading.runner import serve
+    from autograder.grading.inside.runner import serve
 
     with contextlib.suppress(Closed, TimeoutError):  # the judge has what it wants
         serve(socket.socket(fileno=fd), shell, limits, enclosed)

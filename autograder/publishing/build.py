@@ -11,12 +11,14 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from autograder import chapter, syllabus
-from autograder.cases import PUBLIC_SEED, draw
-from autograder.exercise import Exercise
+from autograder import places
 from autograder.exercises import exercises
+from autograder.exercises.drawing import draw
+from autograder.exercises.exercise import Exercise
+from autograder.judging.trial import PUBLIC_SEED
+from autograder.publishing import chapter, syllabus
 
-README = chapter.CHAPTERS.parent / "README.md"
+README = places.CHAPTERS.parent / "README.md"
 CLASS_CONFIG = '''"""nbgrader reads this file. The course's settings come from the installed package; add your own below them."""
 
 from autograder.nbgrader_config import settings
@@ -26,7 +28,7 @@ settings(c)
 '''
 
 
-def build(folder: Path = chapter.CHAPTERS) -> list[Path]:
+def build(folder: Path = places.CHAPTERS) -> list[Path]:
     """Write the student notebook of every chapter in `folder`; return those that changed. Raises `AuthorError`.
 
     For the course's own folder also the README's table of contents.
@@ -40,7 +42,7 @@ def build(folder: Path = chapter.CHAPTERS) -> list[Path]:
     return changed
 
 
-def stale(folder: Path = chapter.CHAPTERS) -> list[str]:
+def stale(folder: Path = places.CHAPTERS) -> list[str]:
     """One sentence for each notebook in `folder` that is not what its source builds today."""
     texts = _texts(folder)
     orphans = [path for path in sorted(folder.glob("*.ipynb")) if path not in texts]
@@ -53,10 +55,10 @@ def stale(folder: Path = chapter.CHAPTERS) -> list[str]:
     return complaints
 
 
-def student_texts(folder: Path = chapter.CHAPTERS) -> dict[Path, str]:
+def student_texts(folder: Path = places.CHAPTERS) -> dict[Path, str]:
     """The text of every student notebook, by the path it belongs to. Writes nothing."""
     sources = chapter.chapter_sources(folder)
-    if folder == chapter.CHAPTERS:
+    if folder == places.CHAPTERS:
         chapter.every_exercise_stands_in_one_chapter(sources)
     return {path.with_suffix(".ipynb"): notebook_text(chapter.student_notebook(path)) for path in sources}
 
@@ -64,7 +66,7 @@ def student_texts(folder: Path = chapter.CHAPTERS) -> dict[Path, str]:
 def _texts(folder: Path) -> dict[Path, str]:
     """Everything that is built and committed, by path."""
     texts = student_texts(folder)
-    if folder == chapter.CHAPTERS and README.exists():
+    if folder == places.CHAPTERS and README.exists():
         texts[README] = syllabus.with_contents(README.read_text(encoding="utf-8"))
     return texts
 
@@ -77,7 +79,7 @@ def check_exercises() -> None:
             draw(exercise, PUBLIC_SEED)
 
 
-def build_class(folder: Path, chapters: Path = chapter.CHAPTERS) -> list[Path]:
+def build_class(folder: Path, chapters: Path = places.CHAPTERS) -> list[Path]:
     """Make or refresh an nbgrader course folder: `source/<chapter>/<chapter>.ipynb` and, if absent, `nbgrader_config.py`."""
     written = []
     for path in chapter.chapter_sources(chapters):

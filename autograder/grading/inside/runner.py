@@ -22,12 +22,13 @@ import numpy as np
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 
-from autograder import probes
-from autograder.ask import Outcome, ask_all
-from autograder.grading.coerce import coerce
-from autograder.grading.limits import GRACE, Limits
-from autograder.grading.protocol import HEAD_SIZE, Channel, Malformed, encode, lengths, opaque
-from autograder.grading.shell import run_cells
+from autograder.asking import probes
+from autograder.asking.ask import Outcome, ask_all
+from autograder.asking.wire import HEAD_SIZE, Malformed, encode, lengths, opaque
+from autograder.grading.inside.channel import Channel
+from autograder.grading.inside.coerce import coerce
+from autograder.grading.inside.limits import GRACE, Limits
+from autograder.grading.inside.shell import run_cells
 
 WENT_WELL, RAISED = b".", b"!"
 TEXT_MOST = 500  # characters of a message

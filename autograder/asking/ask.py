@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.values import copied, plain, same
+from autograder.asking.values import copied, plain, same
 
 SECONDS = 10.0  # for all cases of one exercise together
 PRINT_LIMIT = 20_000  # characters

@@ -24,12 +24,11 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.execute import answer_name
-from autograder.exercise import AuthorError, Exercise, Written
 from autograder.exercises import exercises
+from autograder.exercises.exercise import AuthorError, Exercise, Written
+from autograder.notebooks.cells import DEMONSTRATION, KINDS, SETUP, answer_name, check_name, plain_python
+from autograder.places import CHAPTERS
 
-CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
-KINDS = ("setup", "demonstration")
 _MARKER = re.compile(r"^```\{exercise\}[ \t]*(\S*)[ \t]*\n```[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^```\{(?:code-cell|exercise)\}", re.MULTILINE)
 
@@ -123,7 +122,7 @@ def _exercise_cells(exercise: Exercise) -> list[NotebookNode]:
     stub = nbformat.v4.new_code_cell(with_solution_marks(exercise.answer))
     stub.metadata["nbgrader"] = _nbgrader(answer_name(exercise.id), solution=True)
     checked = nbformat.v4.new_code_cell(f'check("{exercise.id}", {exercise.name})')
-    checked.metadata["nbgrader"] = _nbgrader(answer_name(exercise.id) + "-check", grade=True, locked=True, points=exercise.points)
+    checked.metadata["nbgrader"] = _nbgrader(check_name(exercise.id), grade=True, locked=True, points=exercise.points)
     return [title, stub, checked]
 
 
@@ -179,8 +178,8 @@ def with_solution_marks(answer: Callable) -> str:
 def _no_demonstration_uses_answers(path: Path, cells: list[NotebookNode], found: list[Exercise | Written]) -> None:
     """A demonstration must run in an untouched notebook, so it may not lean on what the student writes."""
     names = {e.name for e in found if isinstance(e, Exercise)}
-    for cell in _tagged(cells, "demonstration"):
-        tree = ast.parse(_plain_python(cell.source))
+    for cell in _tagged(cells, DEMONSTRATION):
+        tree = ast.parse(plain_python(cell.source))
         used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} & names
         if used:
             raise AuthorError(f"{_where(path, cell)}: a demonstration uses {min(used)!r}, which the student writes")
@@ -189,8 +188,8 @@ def _no_demonstration_uses_answers(path: Path, cells: list[NotebookNode], found:
 def _no_setup_opens_what_is_closed(path: Path, cells: list[NotebookNode], found: list[Exercise | Written]) -> None:
     """A setup cell always runs, so it may not import a module that an exercise closes."""
     closed = {name for e in found if isinstance(e, Exercise) for name in e.closed}
-    for cell in _tagged(cells, "setup"):
-        for node in ast.walk(ast.parse(_plain_python(cell.source))):
+    for cell in _tagged(cells, SETUP):
+        for node in ast.walk(ast.parse(plain_python(cell.source))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""] + [f"{node.module}.{alias.name}" for alias in node.names]
@@ -202,10 +201,6 @@ def _no_setup_opens_what_is_closed(path: Path, cells: list[NotebookNode], found:
 
 def _tagged(cells: list[NotebookNode], tag: str) -> list[NotebookNode]:
     return [cell for cell in cells if tag in cell.metadata.get("tags", [])]
-
-
-def _plain_python(source: str) -> str:
-    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
 
 
 def _where(path: Path, cell: NotebookNode) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from autograder.grading.protocol import DEPTH_MOST, DTYPES, INTEGER_MOST, opaque
-from autograder.values import MAX_NUMBERS
+from autograder.asking.values import MAX_NUMBERS
+from autograder.asking.wire import DEPTH_MOST, DTYPES, INTEGER_MOST, opaque
 
 TEXT_MOST = 20_000  # characters of a string
 ITEMS_MOST = 200_000  # of a list and all lists in it, of one case

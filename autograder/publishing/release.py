@@ -1,7 +1,7 @@
 """The student bundle: what a class hands out. Everything a student needs, and no answer.
 
 It holds the student notebooks, `courselib`, the half of `autograder` that knows no solutions, the public cases as data, and what
-sets the environment up. The half is a list of what goes in, not of what stays out: a new file is never handed out by accident.
+sets the environment up. The half is whole rooms and a few files, a list of what goes in and not of what stays out.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from autograder import build, chapter
-from autograder.cases import PUBLIC_SEED, draw, save
-from autograder.exercise import Exercise
+from autograder import places
 from autograder.exercises import exercises
+from autograder.exercises.drawing import draw
+from autograder.exercises.exercise import Exercise
+from autograder.judging.trial import PUBLIC_SEED, save
+from autograder.publishing import build, chapter
 
-ROOT = Path(__file__).resolve().parents[1]
-HALF = (
-    "__init__.py", "ask.py", "cases.py", "check.py", "commands.py", "execute.py", "judge.py", "lab.py", "marking.py",
-    "nbgrader_config.py", "no_network.py", "probes.py", "report.py", "values.py", "workbook.py",
-    "jupyter/jupyter_lab_config.json", "jupyter/jupyter_server_config.json", "jupyter/labconfig/page_config.json",
-    "jupyter/nbgrader_config.py",
+HALF = (  # five files, and three rooms whole
+    "__init__.py", "check.py", "commands.py", "nbgrader_config.py", "places.py", "asking/**/*", "judging/**/*", "notebooks/**/*",
 )
 TOP = (
     "pyproject.toml", "requirements*.lock", "environment.yml", "install/environment.py", ".gitignore", "LICENSE*",
@@ -29,7 +27,7 @@ TOP = (
 )
 
 
-def release(target: Path, chapters: Path = chapter.CHAPTERS) -> list[Path]:
+def release(target: Path, chapters: Path = places.CHAPTERS) -> list[Path]:
     """Write the student bundle into `target` and return its files, relative to it.
 
     An earlier bundle there is replaced; what others laid beside it (a `workbook/`, a `.git`) stays.
@@ -61,14 +59,17 @@ def _fill(target: Path, chapters: Path) -> None:
             save(draw(exercise, PUBLIC_SEED), target / "autograder" / "public")
     for path, text in notebooks.items():
         _write(target / "chapters" / path.name, text)
-    shutil.copytree(ROOT / "courselib", target / "courselib", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*"))
-    for name in HALF:
-        _copy(ROOT / "autograder" / name, target / "autograder" / name)
+    shutil.copytree(places.ROOT / "courselib", target / "courselib", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*"))
+    autograder = places.ROOT / "autograder"
+    for pattern in HALF:
+        for path in sorted(autograder.glob(pattern)):
+            if path.is_file() and "__pycache__" not in path.parts:
+                _copy(path, target / "autograder" / path.relative_to(autograder))
     for pattern in TOP:
-        for path in sorted(ROOT.glob(pattern)):
-            _copy(path, target / path.relative_to(ROOT))
+        for path in sorted(places.ROOT.glob(pattern)):
+            _copy(path, target / path.relative_to(places.ROOT))
     for name in ("README.md", "Makefile"):
-        _copy(ROOT / "autograder" / "student" / name, target / name)
+        _copy(Path(__file__).with_name("student") / name, target / name)
 
 
 def _may_be_replaced(target: Path) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from autograder.ask import Outcome
-from autograder.cases import RAISES, Trial
-from autograder.report import Report, Row
-from autograder.values import Unreadable, difference, read, same, shape, shape_difference
+from autograder.asking.ask import Outcome
+from autograder.asking.values import Unreadable, difference, read, same, shape, shape_difference
+from autograder.judging.report import Report, Row
+from autograder.judging.trial import RAISES, Trial
 
 
 def judge(trial: Trial, outcomes: list[Outcome]) -> Report:

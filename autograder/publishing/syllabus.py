@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
-from autograder.chapter import CHAPTERS, exercise_ids
-from autograder.exercise import AuthorError
+from autograder.exercises.exercise import AuthorError
+from autograder.places import CHAPTERS
+from autograder.publishing.chapter import exercise_ids
 
 BEGIN, END = "<!-- contents: made by `course build` -->", "<!-- end of contents -->"
 BUILT = {"section", "courselib", "exercise"}

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from autograder.probes import call
-from autograder.values import RELATIVE_TOLERANCE
+from autograder.asking.probes import call
+from autograder.asking.values import RELATIVE_TOLERANCE
 
 
 class AuthorError(ValueError):
@@ -72,7 +72,7 @@ class Exercise:
     cases: Callable[[np.random.Generator], list[Case]]
     parts: Sequence[Part]
     misconceptions: Sequence[Misconception]
-    probe: Callable = call  # must live in autograder.probes: it runs beside the student's code
+    probe: Callable = call  # must live in autograder.asking.probes: it runs beside the student's code
     expected: Callable[..., Any] | None = None  # inputs as keywords -> output; the model answer when None
     closes: Sequence[str] = ()  # modules of courselib.lab that hold the answer; the topic's own room is closed anyway
     tolerance: float = RELATIVE_TOLERANCE

@@ -26,13 +26,14 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
 
-PACKAGES = Path(__file__).resolve().parents[1]  # the kernel imports the same course as this process
+from autograder.notebooks.cells import check_cells
+from autograder.places import ROOT  # the kernel imports the same course as this process
+
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "COURSE_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
     "COURSE_CACHE": "off",  # what a chapter says is computed in this run, not remembered from an earlier one
     "HF_HUB_OFFLINE": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
-_CHECK = re.compile(r"""\s*check\(\s*['"]([\w.]+)['"]\s*,[^\n]*\)\s*""")
 _TIMED_OUT = "TimedOut"
 _running: set[AsyncKernelManager] = set()
 
@@ -131,36 +132,6 @@ def run_many(notebooks: Mapping[str, NotebookNode], workers: int, on_done: Calla
     return {name: runs[name] for name in notebooks}
 
 
-def check_cells(notebook: NotebookNode) -> dict[str, int]:
-    """The index of the cell that checks each exercise: the one with marks, or else the last that the student wrote."""
-    found: dict[str, int] = {}
-    for graded in (False, True):
-        for index, cell in enumerate(notebook.cells):
-            match = _CHECK.fullmatch(cell.source) if cell.cell_type == "code" else None
-            if match and bool(cell.metadata.get("nbgrader", {}).get("grade")) is graded:
-                found[match[1]] = index
-    return dict(sorted(found.items(), key=lambda item: item[1]))
-
-
-def answer_name(exercise_id: str) -> str:
-    """The `grade_id` of the cell that holds the answer: `lora.why_scale` is answered in `lora-why-scale`."""
-    return exercise_id.replace(".", "-").replace("_", "-")
-
-
-def with_answers(notebook: NotebookNode, answers: Mapping[str, str]) -> NotebookNode:
-    """A copy of a student notebook with `answers` (exercise id -> source) in its answer cells.
-
-    Raises `KeyError` with a sentence for an id that the notebook has no answer cell for.
-    """
-    notebook = copy.deepcopy(notebook)
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in notebook.cells}
-    for exercise_id, source in answers.items():
-        if answer_name(exercise_id) not in cells:
-            raise KeyError(f"the notebook has no cell to answer {exercise_id!r} in")
-        cells[answer_name(exercise_id)].source = source
-    return notebook
-
-
 class _ThisPython(KernelSpecManager):
     """Knows one kernel, the Python that runs this, whatever kernels are installed for the user."""
 
@@ -177,7 +148,7 @@ def _environment(place: Path, offline: bool) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONSTARTUP"}
     if offline:  # a proxy on this machine would be a way out
         kept = {key: value for key, value in kept.items() if not key.lower().endswith("_proxy")}
-    path = os.pathsep.join([str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return kept | ENVIRONMENT | {"IPYTHONDIR": str(place / "ipython"), "PYTHONPATH": path}
 
 
@@ -213,4 +184,4 @@ def _collect(run: Run) -> None:
                 run.texts[exercise_id], run.tables[exercise_id] = text, output.data.get("text/html", "")
 
 
-__all__ = ["CellError", "Run", "answer_name", "check_cells", "run_many", "run_notebook", "with_answers"]
+__all__ = ["CellError", "Run", "run_many", "run_notebook"]

@@ -1,0 +1,1 @@
+"""From the chapters' sources to what students and instructors get. Authors only."""
