@@ -15,13 +15,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from classes import ENVIRONMENT, course, marks, nbgrader, open_class
 from nbgrader.api import Gradebook
+
+from autograder import places
+from autograder.grading.journal import entries
+from classes import ENVIRONMENT, course, marks, nbgrader, open_class
 from needs import need_sandbox
 from students import QUICKSTART, declared, hand_in, misconceptions
-
-from autograder.grading.journal import entries
-from autograder.publishing import build
 
 pytestmark = pytest.mark.xdist_group("grading")
 
@@ -159,7 +159,7 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(room):
         shutil.rmtree(room / "submitted" / student)
     journal = room / ".course" / f"{QUICKSTART}.jsonl"
     command = [sys.executable, "-m", "autograder.commands", "grade", QUICKSTART, "--workers", "2"]
-    environment = ENVIRONMENT | {"PYTHONPATH": str(Path(build.__file__).parents[1])}
+    environment = ENVIRONMENT | {"PYTHONPATH": str(places.ROOT)}
     for lines in (3, 12):  # kill it as soon as the journal has so many lines
         run = subprocess.Popen(command, cwd=room, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + 120
@@ -185,7 +185,7 @@ def test_a_worker_that_dies_costs_nobody_a_mark(room):
     for place in range(10):
         shutil.copytree(room / "submitted" / ("right", "wrong")[place % 2], room / "submitted" / f"s{place}")
     command = [sys.executable, "-m", "autograder.commands", "grade", QUICKSTART, "--workers", "2"]
-    environment = ENVIRONMENT | {"PYTHONPATH": str(Path(build.__file__).parents[1])}
+    environment = ENVIRONMENT | {"PYTHONPATH": str(places.ROOT)}
     run = subprocess.Popen(command, cwd=room, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     killed = 0
     deadline = time.monotonic() + 60

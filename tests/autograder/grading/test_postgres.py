@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from classes import course, marks, nbgrader, open_class
 from needs import need_sandbox, postgres_programs
 from students import QUICKSTART, declared, hand_in

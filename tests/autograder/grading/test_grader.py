@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from needs import lack
-from submissions import answered, cell, code, data, misconceived, notebook, released, right
 
 from autograder import exercises, places
 from autograder.exercises.exercise import Exercise, Written
@@ -22,6 +20,8 @@ from autograder.grading import feedback, sandbox, warm
 from autograder.grading.grader import Graded, Grader, Infrastructure, SandboxUnavailable
 from autograder.grading.inside.limits import Limits
 from autograder.publishing import chapter
+from needs import lack
+from submissions import answered, cell, code, data, misconceived, notebook, released, right
 
 pytestmark = pytest.mark.xdist_group("wall")
 

@@ -1,11 +1,11 @@
 """The effects, quickly: two seeds, trends with margins. The numbers themselves are benchmarks/effects.md's."""
 
 import importlib
-from pathlib import Path
 
 import pytest
 import torch
 
+from autograder import places
 from courselib.lab.experiments import Table
 
 SEEDS = (0, 1)
@@ -14,7 +14,7 @@ SEEDS = (0, 1)
 @pytest.fixture(scope="module")
 def effects():
     monkey = pytest.MonkeyPatch()
-    monkey.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    monkey.syspath_prepend(places.ROOT / "benchmarks")
     torch.set_num_threads(1)
     yield importlib.import_module("effects")
     monkey.undo()

@@ -1,9 +1,10 @@
 """Everything that grades is killed at random moments, with hostile submissions in the class: a small `benchmarks/storm.py`."""
 
 import importlib
-from pathlib import Path
 
 import pytest
+
+from autograder import places
 from needs import need_sandbox
 
 pytestmark = pytest.mark.xdist_group("storm")
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("storm")
 
 @pytest.fixture
 def storm(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    monkeypatch.syspath_prepend(places.ROOT / "benchmarks")
     return importlib.import_module("storm")
 
 

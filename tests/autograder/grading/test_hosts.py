@@ -7,17 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+
+from autograder import places
 from classes import BIN, ENVIRONMENT, marks, open_class
 from needs import need_network_namespaces, need_sandbox
 from students import QUICKSTART, declared, hand_in
 
-from autograder.publishing import build
-
 pytestmark = pytest.mark.xdist_group("grading")
-SOURCE = str(Path(build.__file__).parents[1])
+SOURCE = str(places.ROOT)
 HERE, OTHERS = "10.77.0.1", ("10.77.0.2", "10.77.0.3")
 
 

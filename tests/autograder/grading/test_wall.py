@@ -11,8 +11,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from needs import lack
-from submissions import answered, cell, code, data, released, right
 from typer.testing import CliRunner
 
 from autograder import commands
@@ -28,6 +26,8 @@ from autograder.grading.outcomes import instead, outcomes_of
 from autograder.grading.submission import UnreadableSubmission, plan, read_released
 from autograder.grading.warm import Warm
 from autograder.judging.judge import judge
+from needs import lack
+from submissions import answered, cell, code, data, released, right
 
 pytestmark = pytest.mark.xdist_group("wall")
 

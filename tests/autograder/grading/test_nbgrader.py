@@ -16,11 +16,17 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
-from classes import course as course_command
-from classes import nbgrader
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.validator import Validator
+from traitlets.config import Config
+
+from autograder import places
+from autograder.exercises.exercise import Exercise
+from autograder.nbgrader_config import settings
+from autograder.publishing import build
+from classes import course as course_command
+from classes import nbgrader
 from needs import need_sandbox
 from students import (
     HANDED_IN,
@@ -35,12 +41,6 @@ from students import (
     misconceptions,
     written,
 )
-from traitlets.config import Config
-
-from autograder import places
-from autograder.exercises.exercise import Exercise
-from autograder.nbgrader_config import settings
-from autograder.publishing import build
 
 pytestmark = pytest.mark.xdist_group("nbgrader")
 

@@ -17,15 +17,16 @@ import threading
 from pathlib import Path
 
 import pytest
+
+from autograder import places
+from autograder.grading.grader import Graded, Grader, SandboxUnavailable
+from autograder.grading.inside.limits import Limits
 from needs import lack
 from submissions import answered, cell, code, data, released, right
 
-from autograder.grading.grader import Graded, Grader, SandboxUnavailable
-from autograder.grading.inside.limits import Limits
-
 pytestmark = pytest.mark.xdist_group("attacks")
 
-COURSE = Path(__file__).parents[1]
+COURSE = places.ROOT
 ATTACKS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).with_name("attacks").glob("*.py"))}
 QUICKSTART, EXERCISE = "00_quickstart", "quickstart.lora_forward"
 HONEST = ("partial", 1.0, "base_only")

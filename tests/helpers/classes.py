@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
+from autograder import places
 from autograder.publishing import build
 
 BIN = Path(sys.executable).parent
@@ -30,7 +31,7 @@ def course(folder: Path, *arguments: str, expect: int = 0, **environment: str) -
     """Run the `course` command in the class; return what it said on stdout. On stderr it may say nothing."""
     done = subprocess.run(
         [sys.executable, "-m", "autograder.commands", *arguments], cwd=folder, capture_output=True, text=True, timeout=300,
-        env=ENVIRONMENT | {"PYTHONPATH": str(Path(build.__file__).parents[1])} | environment,
+        env=ENVIRONMENT | {"PYTHONPATH": str(places.ROOT)} | environment,
     )
     assert done.returncode == expect, f"course {arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     assert done.stderr == "", done.stderr
