@@ -23,7 +23,6 @@ HALF = (  # five files, and three rooms whole
 )
 TOP = (
     "pyproject.toml", "requirements*.lock", "environment.yml", "install/environment.py", ".gitignore", "LICENSE*",
-    "benchmarks/effects.md",  # chapters show what it measured
 )
 
 
@@ -59,6 +58,7 @@ def _fill(target: Path, chapters: Path) -> None:
             save(draw(exercise, PUBLIC_SEED), target / "autograder" / "public")
     for path, text in notebooks.items():
         _write(target / "chapters" / path.name, text)
+    shutil.copytree(places.CHAPTERS / "measured", target / "chapters" / "measured")  # what takes longer than a chapter may
     shutil.copytree(places.ROOT / "courselib", target / "courselib", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*"))
     autograder = places.ROOT / "autograder"
     for pattern in HALF:

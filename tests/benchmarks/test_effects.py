@@ -1,6 +1,6 @@
-"""The effects, quickly: two seeds, trends with margins. The numbers themselves are benchmarks/effects.md's."""
+"""The effects, quickly: two seeds, trends with margins. The numbers themselves are chapters/measured/effects.md's."""
 
-import importlib
+import importlib.util
 
 import pytest
 import torch
@@ -14,9 +14,13 @@ SEEDS = (0, 1)
 @pytest.fixture(scope="module")
 def effects():
     monkey = pytest.MonkeyPatch()
-    monkey.syspath_prepend(places.ROOT / "benchmarks")
+    folder = places.ROOT / "benchmarks" / "effects"
+    monkey.syspath_prepend(folder)
     torch.set_num_threads(1)
-    yield importlib.import_module("effects")
+    spec = importlib.util.spec_from_file_location("effects", folder / "__main__.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
     monkey.undo()
 
 
@@ -25,7 +29,7 @@ def mean(rows, column):
 
 
 def two(effects, tasks, method, seeds=SEEDS, **settings):
-    return [effects.digits_effects.two_tasks(seed, tasks, method, steps=400, **settings) for seed in seeds]
+    return [effects.digits.two_tasks(seed, tasks, method, steps=400, **settings) for seed in seeds]
 
 
 def test_permuted_digits_are_forgotten_and_kept(effects):
@@ -49,7 +53,7 @@ def test_ewc_does_not_help_where_one_head_no_longer_sees_the_old_classes(effects
 
 def test_ewc_keeps_nothing_of_five_pairs_and_replay_nearly_all(effects):
     naive, ewc, replay = (
-        effects.digits_effects.five_pairs(0, steps=150, **setting)
+        effects.digits.five_pairs(0, steps=150, **setting)
         for setting in ({"method": "naive"}, {"method": "EWC", "strength": 2000.0}, {"method": "replay", "kept": 200})
     )
     assert all(row["A before"] > 0.93 for row in (naive, ewc, replay)) and ewc["B after"] > 0.8
@@ -61,14 +65,14 @@ def test_pretraining_is_worth_many_labels(effects, pretrained):
     from courselib.transfer.sample_efficiency import Recipe, learn
 
     tuned = learn("pretrained", 64, 0, pretrained, recipe=Recipe(lr=1e-4, head_lr=3e-3, epochs=1, least=20))  # two thirds
-    scratch = effects.encoder_effects.review(0, "words", 512, "seen")["accuracy"]
+    scratch = effects.encoder.review(0, "words", 512, "seen")["accuracy"]
     blind = learn("words", 512, 0, pretrained, kind="unseen", recipe=Recipe(lr=1e-2, head_lr=1e-2, epochs=10, least=160))
     assert tuned > 0.85 and tuned > scratch + 0.01
     assert scratch > 0.7 and 0.38 < blind < 0.62
 
 
 def test_lora_reaches_full_fine_tuning_where_only_habits_are_new(effects):
-    full, lora = (effects.text_effects.tune(0, method, "other habits", steps=60) for method in ("full", "lora"))
+    full, lora = (effects.text.tune(0, method, "other habits", steps=60) for method in ("full", "lora"))
     assert full["right after, %"] > full["right before, %"] + 4
     assert lora["right after, %"] > full["right after, %"] - 2.5
     assert lora["right before, %"] == full["right before, %"]
@@ -80,11 +84,11 @@ def test_other_habits_are_the_same_words_in_other_proportions(effects):
     from courselib.lab.data.grammar import kl
 
     general = worlds.world("general").grammar()
-    one, again, other = (effects.text_effects.other_habits(general, seed) for seed in (1, 1, 2))
+    one, again, other = (effects.text.other_habits(general, seed) for seed in (1, 1, 2))
     assert one.rules == general.rules and one.probabilities == again.probabilities != other.probabilities
     assert 0.1 < kl(one, general, "token") < 0.5  # finite: nothing is said that the general world cannot say
     assert one.probabilities["text"] == general.probabilities["text"]
-    unchanged = effects.text_effects.other_habits(general, 1, strength=0.0).probabilities
+    unchanged = effects.text.other_habits(general, 1, strength=0.0).probabilities
     assert all(unchanged[name] == pytest.approx(p) for name, p in general.probabilities.items())
 
 
@@ -102,7 +106,7 @@ def test_a_quick_run_leaves_out_the_slowest_and_keeps_the_claims(effects, monkey
             row |= {"A before": 0.9, "A after": 0.1 + 0.01 * number, "general after": 3.0 + number}
         return Table(rows)
 
-    for module in (effects.digits_effects, effects.text_effects, effects.encoder_effects):
+    for module in (effects.digits, effects.text, effects.encoder):
         monkeypatch.setattr(module, "run", pretend)
     counts = {}
     for quick in (True, False):
@@ -117,7 +121,7 @@ def test_a_quick_run_leaves_out_the_slowest_and_keeps_the_claims(effects, monkey
 
 
 def test_five_tasks_in_turn_rank_the_methods(effects):
-    digits = effects.digits_effects
+    digits = effects.digits
     rows = {name: [digits.five_tasks(seed, steps=100, **setting) for seed in SEEDS] for name, setting in digits.METHODS.items()}
     acc = {name: mean(found, "ACC") for name, found in rows.items()}
     assert acc["naive"] + 0.005 < acc["EWC"] < acc["replay of 100"] - 0.02
@@ -140,14 +144,14 @@ def test_five_tasks_in_turn_rank_the_methods(effects):
     ],
 )
 def test_verdict(effects, values, target, at_most, verdict):
-    check = effects.digits_effects.Check("claim", values, target, at_most)
+    check = effects.digits.Check("claim", values, target, at_most)
     assert check.verdict == verdict
     assert check.reached == (verdict != "**no**")
 
 
 def test_an_effect_missed_is_in_the_table(effects):
     table = Table([{"setting": "a", "seed": seed, "y": float(seed), "seconds": 1.0, "cached": False} for seed in SEEDS])
-    missed = effects.Measured([effects.digits_effects.Check("y is large", [0.0, 1.0], 40)], table, columns=("y",))
+    missed = effects.Measured([effects.digits.Check("y is large", [0.0, 1.0], 40)], table, columns=("y",))
     effect = effects.Effect("An effect", "large", lambda seeds, cache: missed)
     assert "| An effect | y is large | ≥ 40 | 0.500 ± 6.353 | **no** | 3 |" in effects.report([(effect, missed, 3.0)], SEEDS)
 
@@ -155,7 +159,7 @@ def test_an_effect_missed_is_in_the_table(effects):
 def test_a_run_of_some_effects_leaves_the_others_as_they_were(effects):
     def one(name, values):
         table = Table([{"setting": "s", "seed": seed, "y": y, "seconds": 1.0} for seed, y in zip(SEEDS, values, strict=True)])
-        check = effects.digits_effects.Check("y", values, 1)
+        check = effects.digits.Check("y", values, 1)
         return effects.Effect(name, "a target", None), effects.Measured([check], table, columns=("y",)), 2.0
 
     whole = effects.report([one("First", (1.0, 1.2)), one("Second", (2.0, 2.2))], SEEDS)

@@ -97,14 +97,15 @@ def test_only_the_student_half_is_there(bundle):
     top = {path.name for path in bundle.iterdir()}
     assert {"autograder", "chapters", "courselib", "install", "pyproject.toml", "requirements.lock", "environment.yml",
             "Makefile", "README.md"} <= top and "solutions" not in top  # fmt: skip
-    assert {path.suffix for path in (bundle / "chapters").iterdir()} == {".ipynb"}
+    assert {path.suffix for path in (bundle / "chapters").iterdir() if path.is_file()} == {".ipynb"}
     half = {path.name for path in (bundle / "autograder").iterdir()}
     assert half == {"__init__.py", "check.py", "commands.py", "nbgrader_config.py", "places.py",
                     "asking", "judging", "notebooks", "public"}  # fmt: skip
     cases = {path.stem for path in (bundle / "autograder" / "public").glob("*.json")}
     assert cases == {i for i in IDS if isinstance(exercises[i], Exercise)}
     assert not list(bundle.rglob("__pycache__"))
-    assert (bundle / "benchmarks" / "effects.md").is_file()  # chapter 02 shows what it measured
+    assert (bundle / "chapters" / "measured" / "effects.md").is_file()  # chapter 02 shows it
+    assert not (bundle / "benchmarks").exists()
 
 
 def test_the_notebooks_are_those_of_the_course(bundle):

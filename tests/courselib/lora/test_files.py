@@ -8,11 +8,11 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from test_lora_inject import bert, close, fill_B, llama, logits
 from torch import nn
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from courselib.lora import LinearLoRA, add_lora, load_adapter, save_adapter, set_adapter, trainable_report
+from tiny_models import bert, close, fill_B, llama, logits
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MODELS = [(bert, ("query", "value")), (llama, ("q_proj", "v_proj"))]

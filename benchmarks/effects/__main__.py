@@ -1,10 +1,10 @@
 """The effects the course promises, measured: each with its target, and whether it was reached.
 
-    python benchmarks/effects.py [--quick] [--only WORD] [--no-cache]
+    python benchmarks/effects [--quick] [--only WORD] [--no-cache]
 
 Five seeds, 5 to 9; `--quick` takes the first two and leaves the slowest runs out. Everything was tuned on seeds from 100 on,
-which are other texts, splits, networks and permutations. Writes
-benchmarks/effects.md; with `--only` the rows and sections of those effects (a quick run only prints).
+which are other texts, splits, networks and permutations. Writes chapters/measured/effects.md, which chapter 02 shows; with
+`--only` the rows and sections of those effects (a quick run only prints).
 
 A target is reached if the mean over the seeds reaches it. If the 95 % interval (Student's t) reaches beyond the
 target, that is said too. Orders ("replay above EWC") are judged on differences seed by seed.
@@ -20,19 +20,19 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-import digits_effects
-import encoder_effects
-import text_effects
+import digits
+import encoder
+import text
 import torch
 from measured import Effect, Measured
 
+from autograder.places import CHAPTERS
 from courselib.lab import runtime
 from courselib.lab.plots import interval
 
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
-EFFECTS = [*encoder_effects.EFFECTS, *text_effects.EFFECTS, *digits_effects.EFFECTS]
+EFFECTS = [*encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The report
@@ -41,7 +41,7 @@ def report(results: list[tuple[Effect, Measured, float]], seeds: Sequence[int]) 
     """The whole report in Markdown."""
     lines = [
         "# The effects, measured", "",
-        "Made by `python benchmarks/effects.py`; not to be edited by hand. Mean and 95 % interval over the seeds (Student's t). "
+        "Made by `python benchmarks/effects`; not to be edited by hand. Mean and 95 % interval over the seeds (Student's t). "
         "Tuned on seeds from 100 on. Seconds are summed over all runs of the effect, as first computed.", "",
         "| effect | claim | target | measured | reached | seconds |", "|---|---|---|---|---|--:|",
     ]
@@ -109,11 +109,11 @@ def main() -> int:
         print(effect.name, flush=True)
         measured = effect.measure(seeds, cache=not options.no_cache, quick=options.quick)
         results.append((effect, measured, sum(row["seconds"] for row in measured.table.rows)))
-    text = report(results, seeds)
-    print(f"\n{text}\n{time.perf_counter() - begun:.0f} s in all")
-    path = Path(__file__).with_suffix(".md")
+    found = report(results, seeds)
+    print(f"\n{found}\n{time.perf_counter() - begun:.0f} s in all")
+    path = CHAPTERS / "measured" / "effects.md"
     if not options.quick:
-        path.write_text(updated(path.read_text(encoding="utf-8"), text) if path.exists() else text, encoding="utf-8")
+        path.write_text(updated(path.read_text(encoding="utf-8"), found) if path.exists() else found, encoding="utf-8")
     return 0 if all(check.reached for _, measured, _ in results for check in measured.checks) else 1
 
 
