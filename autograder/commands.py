@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from autograder.asking.state import State
 from autograder.places import CHAPTERS, ROOT, WORKBOOK
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def check(
         handed_out = marking.released(path, CHAPTERS)
         marks = marking.marks(runs[str(path)], marking.read_notebook(handed_out) if handed_out else None)
         _print_marks(path.stem, marks)
-        sound = sound and all(mark.state != "not marked" for mark in marks.marks)
+        sound = sound and all(mark.state != State.NOT_MARKED for mark in marks.marks)
     raise typer.Exit(0 if sound else 1)
 
 
@@ -250,7 +251,7 @@ def _print_marks(name: str, marks: Marks) -> None:
         table.add_row(mark.id, SIGNS[mark.state], f"{earned}{mark.points:g}", Text(mark.message))
     marked = [mark for mark in marks.marks if mark.earned is not None]
     total = f"{sum(mark.earned or 0 for mark in marked):g} of {sum(mark.points for mark in marked):g} points"
-    by_hand = sum(mark.points for mark in marks.marks if mark.state == "written")
+    by_hand = sum(mark.points for mark in marks.marks if mark.state == State.WRITTEN)
     _say(f"{name}: {total}" + (f", and {by_hand:g} more that a person gives" if by_hand else ""))
     Console().print(table)
     _say(*(f"{name}: {complaint}" for complaint in marks.complaints))

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import io
 import linecache
+import os
 import signal
 import threading
 import time
@@ -19,11 +20,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.asking.state import State
 from autograder.asking.values import copied, plain, same
 
 SECONDS = 10.0  # for all cases of one exercise together
 PRINT_LIMIT = 20_000  # characters
 TEXT_STUB = "Write your answer here."  # what the handed-out written answers read
+OURS = os.path.dirname(__file__)  # whose lines are no use to a student
 STUB = "write your answer here, then run the check below"  # what the handed-out functions raise
 
 
@@ -59,11 +62,11 @@ def ask_all(answer: Any, probe: Callable, inputs: list[dict[str, Any]], seconds:
     """Ask `answer` once for each set of inputs, within one time budget for all of them."""
     if not callable(answer):
         message = f"expected a function, came {type(answer).__name__}: pass the function itself, without calling it"
-        return [Outcome("not callable", message=message) for _ in inputs]
+        return [Outcome(State.NOT_CALLABLE, message=message) for _ in inputs]
     deadline = time.monotonic() + seconds
     outcomes: list[Outcome] = []
     for given in inputs:
-        if outcomes and outcomes[-1].state in ("timed out", "flooded"):
+        if outcomes and outcomes[-1].state in (State.TIMED_OUT, State.FLOODED):
             outcomes.append(copy.copy(outcomes[-1]))  # a loop costs one limit, not one a case
         else:
             outcomes.append(_ask(answer, probe, given, max(deadline - time.monotonic(), 0.01), seconds))
@@ -84,18 +87,18 @@ def _ask(answer: Any, probe: Callable, inputs: dict[str, Any], left: float, seco
             value = probe(answer, given)
     except _OutOfTime:
         message = f"no answer after {seconds:g} seconds: look for a loop that never ends"
-        return Outcome("timed out", message=message, printed=buffer.getvalue())
+        return Outcome(State.TIMED_OUT, message=message, printed=buffer.getvalue())
     except _Flooded:
         message = f"it printed more than {PRINT_LIMIT:,} characters, so it was stopped: look for a print inside a loop"
-        return Outcome("flooded", message=message, printed=buffer.getvalue()[:200])
+        return Outcome(State.FLOODED, message=message, printed=buffer.getvalue()[:200])
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: exit() in an answer must not end the kernel
         if isinstance(error, NotImplementedError) and str(error) in ("", STUB):  # torch raises it too, with its own text
-            return Outcome("not attempted", message="not attempted yet: write your answer in the cell above and run it")
-        return Outcome("raised", message=_say(error), printed=buffer.getvalue())
+            return Outcome(State.NOT_ATTEMPTED, message="not attempted yet: write your answer in the cell above and run it")
+        return Outcome(State.RAISED, message=_say(error), printed=buffer.getvalue())
     printed = buffer.getvalue() + "".join(f"warning: {w.message}\n" for w in warned)
-    return Outcome("returned", value, printed=printed, changed=_changed(inputs, given))
+    return Outcome(State.RETURNED, value, printed=printed, changed=_changed(inputs, given))
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -115,7 +118,7 @@ def _say(error: BaseException) -> str:
     """`it raised KeyError: 'x' (line 7: y = table['x'])`: the last line of the student's own code is the useful one."""
     text = " ".join(str(error).split())[:300]
     where = ""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "autograder" not in f.filename]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if os.path.dirname(f.filename) != OURS]
     own = [f for f in frames if "site-packages" not in f.filename and "/lib/python" not in f.filename] or frames
     if own and own[-1].lineno:
         line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno)

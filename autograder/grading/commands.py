@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from autograder.asking.state import State
+
 Folder = Annotated[Path, typer.Option("--class", help="The nbgrader course folder.")]
 Database = Annotated[str | None, typer.Option("--db", help="Any SQLAlchemy URL; what the class's settings say when absent.")]
 
@@ -112,9 +114,9 @@ def _kind(result: Any) -> str:
     if not isinstance(result, dict):
         return "not graded"
     states = {report["state"] for report in result["reports"].values()}
-    if states & {"crashed", "timed out", "flooded"}:
+    if states & {State.CRASHED, State.TIMED_OUT, State.FLOODED}:
         return "crashed or stopped"
-    return "all right" if states == {"pass"} else "with mistakes"
+    return "all right" if states == {State.RIGHT} else "with mistakes"
 
 
 def _said(tally: Counter[str]) -> str:

@@ -11,19 +11,20 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from autograder.asking.state import State
 from autograder.judging.report import Report, Row
 
 SENTENCES = {
-    "pass": "Right.",
-    "partial": "Some parts are right and some are not; the table says which.",
-    "wrong": "Your function answers, and the answers are not right yet. The check in your notebook shows what differs.",
-    "not attempted": "Not attempted: there was no answer of your own in the cell.",
-    "raised": "Your function raised {error}. Try inputs of other sizes than those of the check in your notebook.",
-    "timed out": "No answer came in time: look for a loop that never ends.",
-    "flooded": "It printed without an end, so it was stopped: look for a print inside a loop.",
-    "crashed": "The Python process ended while it ran your code: look for an exit, a crash, or too much memory.",
-    "unreadable": "Your function returned something else than what was asked for: compare types and shapes with its description.",
-    "not callable": "The name that the check needs is not a function. Pass the function itself, without calling it.",
+    State.RIGHT: "Right.",
+    State.PARTIAL: "Some parts are right and some are not; the table says which.",
+    State.WRONG: "Your function answers, and the answers are not right yet. The check in your notebook shows what differs.",
+    State.NOT_ATTEMPTED: "Not attempted: there was no answer of your own in the cell.",
+    State.RAISED: "Your function raised {error}. Try inputs of other sizes than those of the check in your notebook.",
+    State.TIMED_OUT: "No answer came in time: look for a loop that never ends.",
+    State.FLOODED: "It printed without an end, so it was stopped: look for a print inside a loop.",
+    State.CRASHED: "The Python process ended while it ran your code: look for an exit, a crash, or too much memory.",
+    State.UNREADABLE: "Your function returned something else than was asked for: compare types and shapes with its description.",
+    State.NOT_CALLABLE: "The name that the check needs is not a function. Pass the function itself, without calling it.",
 }
 _RAISED = re.compile(r"\bit raised (\w+)", re.IGNORECASE)
 
@@ -34,7 +35,7 @@ def student_message(report: dict[str, Any]) -> str:
         return report["says"]
     found = _RAISED.search(report["message"])
     known = found and isinstance(getattr(builtins, found[1], None), type)
-    sentence = SENTENCES.get(report["state"], SENTENCES["wrong"])
+    sentence = SENTENCES.get(report["state"], SENTENCES[State.WRONG])
     return sentence.format(error=f"{_article(found[1])} {found[1]}" if found and known else "an exception")
 
 

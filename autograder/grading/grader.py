@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from autograder.asking.ask import Outcome
+from autograder.asking.state import State
 from autograder.asking.wire import Malformed, encode
 from autograder.exercises import exercises
 from autograder.exercises.drawing import draw
@@ -82,7 +83,7 @@ class Grader:
             work = Plan(written=dict.fromkeys(self.released.written, False))
             work.note(str(error), human=True)
             trials = self._draw(seed)
-            outcomes = {i: instead(trial, "unreadable", str(error)) for i, trial in trials.items()}
+            outcomes = {i: instead(trial, State.UNREADABLE, str(error)) for i, trial in trials.items()}
         else:
             trials, outcomes = self._ask(work, seed)
         reports = {i: self._judge(trials[i], outcomes[i], work) for i in self.exercises}
@@ -99,7 +100,7 @@ class Grader:
                 if again:
                     work.note("the process that runs submissions was killed when it ran this one, twice", human=True)
         trials = self._draw(seed)
-        return trials, {i: instead(trial, "crashed") for i, trial in trials.items()}
+        return trials, {i: instead(trial, State.CRASHED) for i, trial in trials.items()}
 
     def _ask_once(self, warm: Warm, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
         limits, answers, failed, state = self.limits, {}, [], ""
@@ -114,21 +115,21 @@ class Grader:
                 for exercise_id in trials:
                     answers[exercise_id] = channel.receive(min(end, time.monotonic() + 2 * limits.exercise + GRACE))
             except TimeoutError:
-                state = "timed out"
+                state = State.TIMED_OUT
             except (Malformed, KeyError, TypeError):
-                state = "unreadable"
+                state = State.UNREADABLE
             except Closed:
-                state = "crashed"
+                state = State.CRASHED
         self._cpu += warm.ended["cpu"]
         if warm.ended["excess"]:
             work.note(f"it was stopped: it used too much ({warm.ended['excess']})", human=True)
         if state:
-            work.note(f"it stopped answering ({state})", human=state == "unreadable")
+            work.note(f"it stopped answering ({state})", human=state == State.UNREADABLE)
         errors = _cell_errors(failed, work)
         outcomes = {i: instead(trial, state) for i, trial in trials.items() if i not in answers}
         for exercise_id, answer in answers.items():
             found = outcomes_of(trials[exercise_id], answer, errors.get(self.released.exercises[exercise_id]))
-            if any(outcome.state == "unreadable" for outcome in found):
+            if any(outcome.state == State.UNREADABLE for outcome in found):
                 work.note(f"what came back for {exercise_id} was not made by the course's own code", human=True)
             outcomes[exercise_id] = found
         return trials, outcomes
@@ -162,7 +163,7 @@ class Grader:
             return asdict(judge(trial, outcomes))
         except Exception as error:  # nothing that comes from a student may stop a batch
             work.note(f"the answer to {trial.id} could not be judged ({type(error).__name__}); it scores zero", human=True)
-            return asdict(judge(trial, instead(trial, "unreadable")))
+            return asdict(judge(trial, instead(trial, State.UNREADABLE)))
 
 
 def _seed(seed: int, purpose: str) -> int:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from autograder.asking.ask import PRINT_LIMIT, Outcome
+from autograder.asking.state import State
 from autograder.judging.trial import Trial
 
-STATES = ("returned", "not attempted", "raised", "timed out", "flooded", "not callable")
+STATES = (State.RETURNED, State.NOT_ATTEMPTED, State.RAISED, State.TIMED_OUT, State.FLOODED, State.NOT_CALLABLE)
 TEXT_MOST = 500  # characters of a message
 INSTEAD = {  # for an exercise that was not answered at all
-    "timed out": "no answer came in time: look for a loop that never ends",
-    "crashed": "the Python process ended while it ran this: look for an exit, a crash, or too much memory",
-    "flooded": "it answered with more than anybody can read",
-    "unreadable": "what came back is no answer",
+    State.TIMED_OUT: "no answer came in time: look for a loop that never ends",
+    State.CRASHED: "the Python process ended while it ran this: look for an exit, a crash, or too much memory",
+    State.FLOODED: "it answered with more than anybody can read",
+    State.UNREADABLE: "what came back is no answer",
 }
 
 
@@ -25,23 +26,23 @@ def instead(trial: Trial, state: str, message: str = "") -> list[Outcome]:
 def outcomes_of(trial: Trial, answer: Any, error: str | None) -> list[Outcome]:
     """The outcomes in `answer`, checked. `error`: what the cell with the student's function raised, if it did."""
     if not isinstance(answer, dict) or answer.get("id") != trial.id:
-        return instead(trial, "unreadable")
+        return instead(trial, State.UNREADABLE)
     state = _text(answer, "instead")
     if state == "missing":
         if error:
-            return instead(trial, "raised", f"it raised {error}, in the cell that defines it")
-        return instead(trial, "not attempted", f"there is no {trial.name} in the notebook: its cell is missing or empty")
+            return instead(trial, State.RAISED, f"it raised {error}, in the cell that defines it")
+        return instead(trial, State.NOT_ATTEMPTED, f"there is no {trial.name} in the notebook: its cell is missing or empty")
     if state in INSTEAD:
         return instead(trial, state)
     found = answer.get("outcomes")
     if not isinstance(found, list) or len(found) != len(trial.cases):
-        return instead(trial, "unreadable")
+        return instead(trial, State.UNREADABLE)
     return [_outcome(item, case) for item, case in zip(found, trial.cases, strict=True)]
 
 
 def _outcome(item: Any, case: dict[str, Any]) -> Outcome:
     if not isinstance(item, dict) or _text(item, "state") not in STATES:
-        return Outcome("unreadable", message=INSTEAD["unreadable"])
+        return Outcome(State.UNREADABLE, message=INSTEAD[State.UNREADABLE])
     changed = item.get("changed")
     changed = [name for name in case["inputs"] if name in changed] if isinstance(changed, list) else []
     message, printed = _text(item, "message")[:TEXT_MOST], _text(item, "printed")[:PRINT_LIMIT]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from autograder.asking.ask import Outcome
+from autograder.asking.state import State
 from autograder.asking.values import Unreadable, difference, read, same, shape, shape_difference
 from autograder.judging.report import Report, Row
 from autograder.judging.trial import RAISES, Trial
@@ -38,7 +39,7 @@ def judge(trial: Trial, outcomes: list[Outcome]) -> Report:
 
 def _read(case: dict[str, Any], outcome: Outcome) -> tuple[Any, str]:
     """The plain output and no complaint, or nothing and a complaint."""
-    if outcome.state != "returned":
+    if outcome.state != State.RETURNED:
         return None, outcome.message
     try:
         return read(outcome.value, case["expected"]), ""
@@ -94,25 +95,25 @@ def _is_output_of(name: str, case: dict[str, Any], value: Any, complaint: str, t
 
 def _state(score: float, points: float, outcomes: list[Outcome], readings: list[tuple[Any, str]]) -> str:
     if score == points:
-        return "pass"
+        return State.RIGHT
     states = [outcome.state for outcome in outcomes]
-    if all(state == "not attempted" for state in states):
-        return "not attempted"
+    if all(state == State.NOT_ATTEMPTED for state in states):
+        return State.NOT_ATTEMPTED
     if score > 0:
-        return "partial"
-    for state in ("crashed", "timed out", "flooded", "not callable", "raised"):
+        return State.PARTIAL
+    for state in (State.CRASHED, State.TIMED_OUT, State.FLOODED, State.NOT_CALLABLE, State.RAISED):
         if state in states:
             return state
-    return "unreadable" if all(complaint for _, complaint in readings) else "wrong"
+    return State.UNREADABLE if all(complaint for _, complaint in readings) else State.WRONG
 
 
 def _message(trial: Trial, state: str, misconception: str | None, rows: list[Row], outcomes: list[Outcome]) -> str:
-    if state == "pass":
+    if state == State.RIGHT:
         message = "Right."
     elif misconception:
         message = trial.says[misconception]
     else:
-        early = state in ("not attempted", "not callable")
+        early = state in (State.NOT_ATTEMPTED, State.NOT_CALLABLE)
         said = outcomes[0].message if early else next(row.comment for row in rows if row.earned < row.points)
         message = said[:1].upper() + said[1:]
     changed = next((outcome.changed for outcome in outcomes if outcome.changed), None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 
+from autograder.asking.state import State
+
 
 @dataclass(frozen=True)
 class Row:
@@ -23,7 +25,7 @@ class Report:
     id: str
     score: float
     points: float
-    state: str  # pass, partial, wrong, not attempted, raised, timed out, flooded, crashed, unreadable, not callable
+    state: State
     misconception: str | None
     message: str
     rows: list[Row] = field(default_factory=list)

@@ -16,10 +16,13 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.asking.ask import TEXT_STUB
+from autograder.asking.state import State
 from autograder.notebooks.cells import TITLE, answer_name, check_cells
 from autograder.notebooks.execute import CellError, Run
 
-SIGNS = {"right": "✓", "partial": "◐", "wrong": "✗", "not attempted": "–", "written": "✎", "not marked": "?"}
+SIGNS = {
+    State.RIGHT: "✓", State.PARTIAL: "◐", State.WRONG: "✗", State.NOT_ATTEMPTED: "–", State.WRITTEN: "✎", State.NOT_MARKED: "?",
+}
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -95,7 +98,7 @@ def marks(run: Run, handed_out: NotebookNode | None = None) -> Marks:
             out.marks.append(_written(exercise_id, points, notebook.cells[answer].source if answer is not None else ""))
         elif exercise_id not in checks:
             sentence = f"there is no cell check({exercise_id!r}, ...) in this notebook: copy it from the released one"
-            out.marks.append(Mark(exercise_id, "not marked", None, points, sentence))
+            out.marks.append(Mark(exercise_id, State.NOT_MARKED, None, points, sentence))
         else:
             out.marks.append(_mark(exercise_id, points, checks[exercise_id], answer, run, errors, ended))
             told |= {checks[exercise_id]} if exercise_id in run.scores else {checks[exercise_id], answer}
@@ -126,7 +129,7 @@ def _answer_cells(notebook: NotebookNode) -> dict[str, int]:
 def _written(exercise_id: str, points: float, text: str) -> Mark:
     empty = not text.strip() or text.strip() == TEXT_STUB
     message = "Not attempted yet. A person reads it." if empty else "Read and marked by a person."
-    return Mark(exercise_id, "not attempted" if empty else "written", None, points, message)
+    return Mark(exercise_id, State.NOT_ATTEMPTED if empty else State.WRITTEN, None, points, message)
 
 
 def _mark(exercise_id: str, points: float, check: int, answer: int | None, run: Run, errors: dict[int, CellError],
@@ -134,15 +137,16 @@ def _mark(exercise_id: str, points: float, check: int, answer: int | None, run: 
     if exercise_id in run.scores and exercise_id in run.texts:
         earned, message = run.scores[exercise_id], run.texts[exercise_id].splitlines()[1]
         not_attempted = message.startswith("Not attempted yet")
-        state = "right" if earned >= points else "partial" if earned > 0 else "not attempted" if not_attempted else "wrong"
+        zero = State.NOT_ATTEMPTED if not_attempted else State.WRONG
+        state = State.RIGHT if earned >= points else State.PARTIAL if earned > 0 else zero
         return Mark(exercise_id, state, earned, points, message)
     if answer is not None and answer in errors:
-        return Mark(exercise_id, "wrong", 0.0, points, f"The cell with your answer {_did(errors[answer])}")
+        return Mark(exercise_id, State.WRONG, 0.0, points, f"The cell with your answer {_did(errors[answer])}")
     if check in errors:
-        return Mark(exercise_id, "wrong", 0.0, points, _explain(run.notebook.cells[check], errors[check]))
+        return Mark(exercise_id, State.WRONG, 0.0, points, _explain(run.notebook.cells[check], errors[check]))
     no_score = "the check gave no score: is something else called `check` here?"
     lost = "an earlier cell ended the Python process" if ended else no_score
-    return Mark(exercise_id, "not marked", None, points, lost)
+    return Mark(exercise_id, State.NOT_MARKED, None, points, lost)
 
 
 def _explain(cell: NotebookNode, error: CellError) -> str:

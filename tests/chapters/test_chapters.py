@@ -86,7 +86,7 @@ def test_each_misconception_earns_its_marks_and_reads_its_sentence(exercise_id, 
 def test_the_model_answer_is_right_for_any_seed_and_three_mistakes_are_known(exercise_id):
     exercise = exercises[exercise_id]
     for seed in range(20):
-        assert grade(exercise_id, exercise.answer, seed).state == "pass"
+        assert grade(exercise_id, exercise.answer, seed).state == "right"
     assert len(exercise.misconceptions) >= 3
     sentences = [m.says for m in exercise.misconceptions]
     assert len(set(sentences)) == len(sentences)
@@ -113,7 +113,7 @@ LEAF = torch.zeros((), requires_grad=True)
 def test_a_right_answer_is_right_whatever_it_is_made_with(exercise_id, kind):
     exact = exercises[exercise_id].answer
     report = grade(exercise_id, lambda **inputs: _as(kind, exact(**inputs)), seed=7)
-    assert (report.state, report.score) == ("pass", report.points)
+    assert (report.state, report.score) == ("right", report.points)
 
 
 @pytest.mark.parametrize("exercise_id", [i for _, i in SELF_GRADING])

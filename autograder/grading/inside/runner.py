@@ -24,6 +24,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from autograder.asking import probes
 from autograder.asking.ask import Outcome, ask_all
+from autograder.asking.state import State
 from autograder.asking.wire import HEAD_SIZE, Malformed, encode, lengths, opaque
 from autograder.grading.inside.channel import Channel
 from autograder.grading.inside.coerce import coerce
@@ -120,11 +121,11 @@ class _Fork:
             text, blob = lengths(head[1:])
             return head + self._exactly(text + blob, deadline), ""
         except TimeoutError:
-            return b"", "timed out"
+            return b"", State.TIMED_OUT
         except EOFError:
-            return b"", "crashed"
+            return b"", State.CRASHED
         except Malformed:
-            return b"", "flooded"
+            return b"", State.FLOODED
 
     def _exactly(self, size: int, deadline: float) -> bytes:
         data = bytearray()
@@ -145,7 +146,7 @@ def _answer(question: dict[str, Any], namespace: dict[str, Any], seconds: float)
     torch.set_grad_enabled(True)
     seed_everything(question["seed"])
     outcomes = ask_all(namespace[question["name"]], getattr(probes, question["probe"]), question["inputs"], seconds)
-    flag = RAISED if any(outcome.state == "raised" for outcome in outcomes) else WENT_WELL
+    flag = RAISED if any(outcome.state == State.RAISED for outcome in outcomes) else WENT_WELL
     plain = [_plain(outcome) for outcome in outcomes]
     try:
         return flag + encode({"id": question["id"], "outcomes": plain})
@@ -155,11 +156,11 @@ def _answer(question: dict[str, Any], namespace: dict[str, Any], seconds: float)
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
     said = {"message": outcome.message[:TEXT_MOST], "printed": outcome.printed[:TEXT_MOST], "changed": list(outcome.changed)}
-    return {"state": outcome.state, "value": coerce(outcome.value)} | said
+    return {"state": str(outcome.state), "value": coerce(outcome.value)} | said
 
 
 def _instead(question: dict[str, Any], state: str) -> bytes:
-    return encode({"id": question["id"], "instead": state})
+    return encode({"id": question["id"], "instead": str(state)})
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -130,7 +130,7 @@ def with_attack(source: str, place: Path, port: int) -> bytes:
 
 
 def test_a_success_would_be_seen(attack, place, server):
-    assert verdict(attack(with_attack("succeeded = ['something']", place, server[0])))[:2] == ("pass", 4.0)
+    assert verdict(attack(with_attack("succeeded = ['something']", place, server[0])))[:2] == ("right", 4.0)
 
 
 def test_an_honest_wrong_answer(attack, place, server):
@@ -174,7 +174,7 @@ def test_without_the_sandbox_the_same_attack_succeeds(grader, place, server, nam
     assert bool(server[1]) == (name == "network")
     server[1].clear()
     assert not graded.sandboxed
-    assert verdict(graded)[:2] == ("pass", 4.0)
+    assert verdict(graded)[:2] == ("right", 4.0)
 
 
 # --- attacks that are no code -----------------------------------------------------------------------------------------

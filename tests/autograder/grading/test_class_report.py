@@ -23,10 +23,10 @@ def entry(student, a, b, notes=(), person=False, sandboxed=True, written=True):
     return Entry(student, "k", graded | {"needs_human": person, "sandboxed": sandboxed, "seconds": 0.1})
 
 
-RIGHT = report(2.0, 2.0, "pass")
+RIGHT = report(2.0, 2.0, "right")
 HALF = report(1.0, 2.0, "partial", "no_scale", "You left out α/r, and <b>that</b> matters.")
 NONE = report(0.0, 4.0, "timed out", None, "No answer after 10 seconds.")
-FULL = report(4.0, 4.0, "pass")
+FULL = report(4.0, 4.0, "right")
 CLASS = {
     "ada": entry("ada", RIGHT, FULL),
     "bob": entry("bob", HALF, FULL),
@@ -52,7 +52,7 @@ def test_the_figures_of_a_class_by_hand():
     hardest, other = class_report.exercise_summaries(CLASS)
     assert (hardest.id, hardest.points, hardest.mean_share, hardest.full) == ("t.b", 4.0, 0.5, 2)
     assert (other.id, other.mean_share, other.full, other.mistakes) == ("t.a", 0.75, 2, {"no_scale": 2})
-    assert hardest.states == {"pass": 2, "timed out": 2}
+    assert hardest.states == {"right": 2, "timed out": 2}
     assert [class_report.total(e) for e in CLASS.values()] == [6.0, 5.0, 1.0, 2.0]
 
 

@@ -74,7 +74,7 @@ def earned(graded: Graded) -> dict[str, tuple]:
 def test_the_model_answers_get_full_marks_through_the_wall(chapter_grader):
     assignment, grader = chapter_grader
     graded = grader.grade(data(right(assignment)), seed=11)
-    assert earned(graded) == {e.id: ("pass", e.points) for e in of(assignment, Exercise)}
+    assert earned(graded) == {e.id: ("right", e.points) for e in of(assignment, Exercise)}
     assert graded.written == {e.id: True for e in of(assignment, Written)}
     assert (graded.notes, graded.needs_human, graded.sandboxed) == ([], False, True)
 
@@ -109,7 +109,7 @@ def test_closed_modules_are_refused_with_a_sentence_and_their_files_are_not_ther
                                        f"files += ['/course/{name.replace('.', '/')}.py']\n"
                                        "assert not [file for file in files if file.endswith('.py') and open(file).read()]"))
     graded = grader.grade(data(submitted), seed=1)
-    assert all(report["state"] == "pass" for report in graded.reports.values())
+    assert all(report["state"] == "right" for report in graded.reports.values())
     assert len([note for note in graded.notes if "is closed while this chapter is graded" in note]) == len(closed)
     assert all("is closed" in note or "No such file" in note or "Permission" in note for note in graded.notes)
 
@@ -133,7 +133,7 @@ def with_cells(*sources: str, answer: str = RIGHT) -> bytes:
 ])
 def test_a_cell_runs_as_in_a_notebook(quickstart, source):
     graded = quickstart.grade(with_cells("import torch", source), seed=1)
-    assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+    assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
 
 
 @pytest.mark.parametrize(("source", "said"), [
@@ -143,7 +143,7 @@ def test_a_cell_runs_as_in_a_notebook(quickstart, source):
 ])
 def test_a_cell_that_raises_or_hangs_costs_itself_only(quickstart, source, said):
     graded = quickstart.grade(with_cells(source), seed=1)
-    assert earned(graded) == {FORWARD: ("pass", 4.0)}
+    assert earned(graded) == {FORWARD: ("right", 4.0)}
     assert len(graded.notes) == 1 and said in graded.notes[0]
 
 
@@ -152,7 +152,7 @@ def test_threads_and_gradients_in_a_cell_do_not_hang_the_answer(quickstart):
     cell_ = "import torch\ntorch.set_num_threads(4)\nif True:\n    " + busy
     answer = RIGHT.replace("    return", f"    {busy}\n    return")
     graded = quickstart.grade(with_cells(cell_, answer=answer), seed=1)
-    assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+    assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
 
 
 def test_demonstrations_and_checks_do_not_run_and_setup_does(quickstart):
@@ -161,14 +161,14 @@ def test_demonstrations_and_checks_do_not_run_and_setup_does(quickstart):
         if one["metadata"].get("nbgrader", {}).get("locked"):
             one["source"] = "raise RuntimeError('changed')"
     graded = quickstart.grade(data(submitted), seed=1)
-    assert earned(graded) == {FORWARD: ("pass", 4.0)}
+    assert earned(graded) == {FORWARD: ("right", 4.0)}
     assert graded.notes and all("was changed; the released one counts" in note for note in graded.notes)
 
 
 def test_the_last_definition_counts_and_a_missing_one_is_said(quickstart):
     twice = answered(QUICKSTART, {FORWARD: "def lora_forward(*a): pass"})
     twice["cells"].append(code(RIGHT))
-    assert earned(quickstart.grade(data(twice), seed=1)) == {FORWARD: ("pass", 4.0)}
+    assert earned(quickstart.grade(data(twice), seed=1)) == {FORWARD: ("right", 4.0)}
     gone = notebook(QUICKSTART)
     gone["cells"].remove(cell(gone, "quickstart-lora-forward"))
     graded = quickstart.grade(data(gone), seed=1)
@@ -206,7 +206,7 @@ def test_trouble_in_one_exercise_costs_that_exercise_only(lora, trouble):
     answers = chapter.model_answers(places.CHAPTERS / f"{LORA}.md")
     answers["lora.forward"] = f"import ctypes, os\ndef lora_forward(x, W0, lora_A, lora_B, alpha):\n    {trouble}"
     graded = lora.grade(data(answered(LORA, answers)), seed=1)
-    assert earned(graded) == {e.id: ("pass", e.points) for e in of(LORA, Exercise)} | {"lora.forward": (TROUBLE[trouble], 0.0)}
+    assert earned(graded) == {e.id: ("right", e.points) for e in of(LORA, Exercise)} | {"lora.forward": (TROUBLE[trouble], 0.0)}
 
 
 def test_what_raises_because_of_another_exercise_is_asked_again_alone(lora):
@@ -214,7 +214,7 @@ def test_what_raises_because_of_another_exercise_is_asked_again_alone(lora):
     spoil = "    vars(math).pop('sqrt', None)\n    return "
     answers["lora.truncate"] = answers["lora.truncate"].replace("    return ", spoil)
     graded = lora.grade(data(answered(LORA, answers)), seed=1)
-    assert earned(graded) == {e.id: ("pass", e.points) for e in of(LORA, Exercise)}
+    assert earned(graded) == {e.id: ("right", e.points) for e in of(LORA, Exercise)}
 
 
 # --- the warm process ------------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def test_a_warm_process_that_was_killed_is_started_again_and_nobody_loses_a_mark
         once_it_runs(first, lambda fork: first._process.process.kill())
         graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
         assert grader._warm is not first
-        assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+        assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
 
 
 def test_a_fork_that_was_killed_from_outside_is_run_again():
@@ -236,7 +236,7 @@ def test_a_fork_that_was_killed_from_outside_is_run_again():
         once_it_runs(first, lambda fork: os.kill(fork, 9))
         graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
         assert grader._warm is not first
-        assert (earned(graded), graded.notes) == ({FORWARD: ("pass", 4.0)}, [])
+        assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
 
 
 def once_it_runs(warm, kill):
@@ -270,7 +270,7 @@ def test_a_warm_process_that_dies_twice_counts_as_the_submission_s_doing(monkeyp
             graded = grader.grade(with_cells(), seed=1)
         assert earned(graded) == {FORWARD: ("crashed", 0.0)}
         assert graded.needs_human and "was killed when it ran this one, twice" in graded.notes[-1]
-        assert earned(grader.grade(with_cells(), seed=1)) == {FORWARD: ("pass", 4.0)}
+        assert earned(grader.grade(with_cells(), seed=1)) == {FORWARD: ("right", 4.0)}
 
 
 def test_what_is_not_the_student_s_fault_is_never_scored(monkeypatch):
@@ -306,7 +306,7 @@ def test_without_the_sandbox_the_marks_are_the_same_and_it_is_said():
     with Grader(released(QUICKSTART), sandboxed=False, limits=SHORT) as grader:
         graded = grader.grade(with_cells("open('left behind', 'w').write('x')"), seed=1)
         hung = grader.grade(with_cells(answer="def lora_forward(*a, **k):\n    while True: pass"), seed=1)
-    assert (earned(graded), graded.sandboxed, graded.notes) == ({FORWARD: ("pass", 4.0)}, False, [])
+    assert (earned(graded), graded.sandboxed, graded.notes) == ({FORWARD: ("right", 4.0)}, False, [])
     assert earned(hung) == {FORWARD: ("timed out", 0.0)}
     assert not os.path.exists("left behind")
 

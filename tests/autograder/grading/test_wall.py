@@ -228,9 +228,9 @@ def trial():
 @pytest.mark.parametrize("answer", [
     None, 4.0, [], {}, {"id": "another", "outcomes": []}, {"id": FORWARD}, {"id": FORWARD, "outcomes": 3},
     {"id": FORWARD, "outcomes": []}, {"id": FORWARD, "outcomes": [{"state": "returned"}]},
-    {"id": FORWARD, "outcomes": [{"state": "pass"}] * 3}, {"id": FORWARD, "outcomes": [{"state": ["x"]}] * 3},
+    {"id": FORWARD, "outcomes": [{"state": "right"}] * 3}, {"id": FORWARD, "outcomes": [{"state": ["x"]}] * 3},
     {"id": FORWARD, "outcomes": [{"state": "crashed"}] * 3}, {"id": FORWARD, "outcomes": [None, 1, []]},
-    {"id": FORWARD, "instead": "pass"}, {"id": FORWARD, "instead": ["missing"]},
+    {"id": FORWARD, "instead": "right"}, {"id": FORWARD, "instead": ["missing"]},
 ])
 def test_an_answer_that_is_none_scores_nothing(trial, answer):
     report = judge(trial, outcomes_of(trial, answer, None))

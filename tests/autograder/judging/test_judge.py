@@ -63,13 +63,13 @@ def with_other_names(inputs, weight, a, b):
 )
 def test_a_right_answer_passes_however_it_is_written(answer):
     report = grade(MAIN, answer, seed=3)
-    assert (report.state, report.score, report.misconception) == ("pass", 4.0, None)
+    assert (report.state, report.score, report.misconception) == ("right", 4.0, None)
 
 
 def test_numbers_pass_as_any_number_and_nothing_else_does():
     exact = exercises["lora.parameter_count"].answer
     for kind in (int, float, np.int64, np.float32, torch.tensor, lambda v: np.array([v])):
-        assert grade("lora.parameter_count", lambda kind=kind, **i: kind(exact(**i)), seed=1).state == "pass"
+        assert grade("lora.parameter_count", lambda kind=kind, **i: kind(exact(**i)), seed=1).state == "right"
     half_more = lambda count: count + 0.5  # noqa: E731
     refused = [(str, "the string"), (bool, "came True"), (complex, "expected a number"), (half_more, "not the expected")]
     for kind, sentence in refused:
@@ -170,7 +170,7 @@ def test_a_warning_and_a_print_cost_nothing_and_are_shown():
         return forward(**inputs)
 
     report = grade(MAIN, chatty, seed=3)
-    assert report.state == "pass"
+    assert report.state == "right"
     assert "my intermediate shape is (3, 5)" in report.text() and "careful" in report.text()
 
 
@@ -182,7 +182,7 @@ def test_an_answer_that_changes_its_inputs_is_told_and_harms_no_later_case():
     trial = draw(exercises[MAIN], 3)
     for _ in range(2):  # the second time would fail if the first had changed the trial's inputs
         report = mark(trial, in_place)
-        assert report.state == "pass" and "changes its input W0 in place" in report.message
+        assert report.state == "right" and "changes its input W0 in place" in report.message
 
 
 def test_partial_work_earns_its_part_and_one_sentence():
@@ -231,7 +231,7 @@ def test_agreement(came, wanted, agree):
 def test_two_numbers_may_come_in_an_array_and_a_rounded_one_is_told():
     exact = exercises["lora.attention_budget"].answer
     for kind in (np.array, torch.tensor, list):
-        assert grade("lora.attention_budget", lambda kind=kind, **i: kind(exact(**i)), seed=1).state == "pass"
+        assert grade("lora.attention_budget", lambda kind=kind, **i: kind(exact(**i)), seed=1).state == "right"
     rounded = grade("lora.multi_task_ratio", lambda **i: round(exercises["lora.multi_task_ratio"].answer(**i), 2), seed=1)
     assert "look for a rounding" in rounded.message
 
