@@ -17,10 +17,9 @@ from torch import Tensor, nn
 
 from courselib.lab import runtime
 from courselib.lab.training import Step, fit
+from courselib.pretraining.masking import IGNORE, mlm_corrupt
 from courselib.pretraining.mat import LENGTH, SPECIAL, exact, mat_grammar, mat_sample, mat_tokenizer
-
-from .masking import IGNORE, mlm_corrupt
-from .objectives import mlm_loss
+from courselib.pretraining.objectives import mlm_loss
 
 KINDS = ("mlm", "clm", "clm, few labels")
 BATCH, RATE, WARMUP = 32, 0.15, 20
