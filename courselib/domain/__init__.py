@@ -21,5 +21,6 @@ from courselib.domain.adaptation import (
 )
 
 __all__ = [
-    "choose_alpha", "continue_pretraining", "forgetting_percent", "mixed_loss", "nats_per_character", "nats_per_word", "perplexity",
+    "choose_alpha", "continue_pretraining", "forgetting_percent", "mixed_loss", "nats_per_character", "nats_per_word",
+    "perplexity",
 ]
