@@ -52,12 +52,18 @@ def made(source: str) -> set[str]:
 
 
 def used(source: str) -> set[str]:
-    """The names that a cell reads, in whatever depth."""
+    """The names that a cell reads from the notebook: at its top level, and as globals of its functions."""
     try:
-        tree = ast.parse(plain_python(source))
+        left = [symtable.symtable(plain_python(source), "cell", "exec")]
     except SyntaxError:
         return set()
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    found = set()
+    while left:
+        table = left.pop()
+        top = table.get_type() == "module"
+        found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
+        left += table.get_children()
+    return found
 
 
 def imports_for(demonstration: str, students: Iterable[str]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.abc
 import os
 import resource
 import select
@@ -23,6 +22,7 @@ import tempfile
 import time
 from typing import Any
 
+from autograder.asking.closing import close
 from autograder.grading.inside import namespaces
 from autograder.grading.inside.channel import Channel, Closed
 from autograder.grading.inside.limits import Limits
@@ -30,17 +30,6 @@ from autograder.grading.inside.limits import Limits
 FOREVER = 1e9  # seconds
 LOOK_EVERY = 0.2  # seconds, at what a running submission uses
 FORK, DONE, READY = b"F", b"D", b"R"
-
-
-class ClosedModules(importlib.abc.MetaPathFinder):
-    """Refuses the modules that the assignment closes, with a sentence. (Their files are not here either.)"""
-
-    def __init__(self, names: list[str]):
-        self.names = tuple(names)
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        if any(name == closed or name.startswith(closed + ".") for closed in self.names):
-            raise ImportError(f"{name} is closed while this chapter is graded: it holds the answer of an exercise", name=name)
 
 
 def main(fd: int) -> None:
@@ -54,7 +43,7 @@ def main(fd: int) -> None:
             control.send({"refused": str(error)}, time.monotonic() + 10)
             raise SystemExit(1) from None
     own = os.pidfd_open(os.getpid()) if enclosed else -1
-    sys.meta_path.insert(0, ClosedModules(setup["closed"]))
+    close(setup["closed"])  # their files are not here either
     failed = _import(setup["imports"])
     from autograder.grading.inside import runner
     from autograder.grading.inside.shell import make_shell

@@ -38,7 +38,9 @@ def test_imports_and_what_is_made_are_told_apart():
 def test_a_demonstration_brings_the_imports_that_a_student_leans_on_and_no_others():
     student = ["def f(x):\n    return nn.functional.relu(x) + np.ones(1)", "y = (", "opt"]
     assert imports_for(DEMONSTRATION, student) == "import numpy as np\nfrom torch import nn\nfrom torch import optim as opt"
-    assert imports_for(DEMONSTRATION, ["x = 1"]) == "" and imports_for(DEMONSTRATION, []) == ""
+    assert imports_for(DEMONSTRATION, ["np = 1\n\ndef f(nn):\n    opt = nn\n    return opt"]) == ""  # names of their own
+    assert imports_for(DEMONSTRATION, []) == ""
+    assert used("class A(np.B):\n    c = d\n    def e(self):\n        return [f for g in h]") >= {"np", "d", "h", "f"}
 
 
 def test_the_last_cell_that_binds_a_name_decides_whose_it_is():
