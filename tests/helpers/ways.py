@@ -34,7 +34,8 @@ WAYS: dict[str, Way] = {
     "a float for a count": Way(ALL, around("return float(right(*given, **inputs))")),
     "a numpy number": Way(ALL, around("return np.float64(right(*given, **inputs))")),
     "a tensor for a number": Way(ALL, around("return torch.tensor(right(*given, **inputs))")),
-    "under other names": Way(ALL, "{model}\n\nright_{name} = {name}\n\n\ndef {name}(*by_position):\n    return right_{name}(*by_position)"),
+    "under other names": Way(ALL, around("return right(*given, **inputs)").replace("(*given, **inputs):", "(*given):", 1).replace(
+        "**inputs", "")),
     "an object with __call__": Way(ALL, "{model}\n\n\nclass Answer:\n    asks = staticmethod({name})\n\n    def __call__(self, "
                                         "*given, **inputs):\n        return self.asks(*given, **inputs)\n\n\n{name} = Answer()"),
     "a partial": Way(ALL, "import functools\n\n{model}\n\n{name} = functools.partial({name})"),
@@ -68,7 +69,7 @@ WAYS: dict[str, Way] = {
     "untouched": Way(NONE, ""),
     "deleted": Way(NONE, "# nothing"),
     "an undefined name": Way(NONE, "def {name}(*given, **inputs):\n    return no_such_name"),
-    "a demonstration's value": Way(NONE, around("shown\n    return right(*given, **inputs)")),
+    "a demonstration's value": Way(NONE, around("gb\n    return right(*given, **inputs)")),
     "not Python": Way(NONE, "def {name}(*given, **inputs)\n    return 0"),
     "not Python any more": Way(NONE, "def {name}(*given, **inputs):\n    return (0", ("{model}",)),
     "raises before it is defined": Way(NONE, "raise ValueError('not yet')\n\n\n{model}"),
