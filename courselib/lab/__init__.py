@@ -2,6 +2,7 @@
 
 runtime          device, threads, seeds: set in one place
 training         the one training loop
+in_turn          one task after another, and the hooks of a method against forgetting
 callbacks        early stopping
 checkpoints      weights on disk, the best, the last and those on the way
 classification   an encoder with a head on sentences: batches, loss, optimizer, predictions
