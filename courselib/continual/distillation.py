@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,11 +16,6 @@ def softened(logits: Tensor, temperature: float) -> Tensor:
     if temperature <= 0:
         raise ValueError(f"The temperature is {temperature}; it has to be above 0. Try 2.")
     return (logits / temperature).softmax(-1)
-
-
-def entropy(probabilities: Tensor) -> Tensor:
-    """-sum p log p over the last dimension, in nats: 0 for a sure answer, log(classes) for no preference at all."""
-    return -torch.xlogy(probabilities, probabilities).sum(-1)
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from courselib.pretraining.mini import MiniRun, answer, blanks, least_loss, mini_model, sentences_to_reach, surprise, train_mini
+from courselib.pretraining.mini import (
+    MiniRun,
+    answer,
+    blanks,
+    kl_to_exact,
+    least_loss,
+    mini_model,
+    sentences_to_reach,
+    train_mini,
+)
 
 from .generating import generate, next_distribution, top_k
 from .masking import IGNORE, Corrupted, corruption_counts, mlm_corrupt, mlm_labels
@@ -21,9 +30,9 @@ from .tagging import Entity, aggregate_entities, entity_scores, tagged_sentences
 from .tokens import bert_parameters, bpe, merges_of, wordpiece
 
 __all__ = [
-    "IGNORE", "Corrupted", "Entity", "MiniRun", "Pair", "aggregate_entities", "answer", "bert_parameters", "blanks", "bpe",
-    "causal_mask", "clm_loss", "corruption_counts", "entity_scores", "generate", "influence", "labels_per_sequence",
-    "least_loss", "loss_gradient", "merges_of", "mini_model", "mlm_corrupt", "mlm_labels", "mlm_loss", "next_distribution",
-    "nsp_loss", "nsp_pairs", "sentences_to_reach", "surprise", "tagged_sentences", "top_k", "train_mini", "train_tagger",
-    "wordpiece",
+    "Corrupted", "Entity", "IGNORE", "MiniRun", "Pair", "aggregate_entities", "answer", "bert_parameters", "blanks", "bpe",
+    "causal_mask", "clm_loss", "corruption_counts", "entity_scores", "generate", "influence", "kl_to_exact",
+    "labels_per_sequence", "least_loss", "loss_gradient", "merges_of", "mini_model", "mlm_corrupt", "mlm_labels", "mlm_loss",
+    "next_distribution", "nsp_loss", "nsp_pairs", "sentences_to_reach", "tagged_sentences", "top_k", "train_mini",
+    "train_tagger", "wordpiece",
 ]
