@@ -2,8 +2,11 @@
 
 runtime          device, threads, seeds: set in one place
 training         the one training loop
+in_turn          one task after another, and the hooks of a method against forgetting
 callbacks        early stopping
-checkpoints      weights on disk, the best, the last and those on the way
+checkpoints      weights on disk, the best, the last and those on the way; runs to go on with bit by bit
+rates            warm-up and a straight line down
+by_length        rows of unequal length, computed with little padding
 classification   an encoder with a head on sentences: batches, loss, optimizer, predictions
 experiments      an experiment over seeds, its table, and results that are kept
 fingerprint      what a kept result depends on, as one hash

@@ -15,7 +15,16 @@ from __future__ import annotations
 
 from courselib.pretraining.generating import generate, next_distribution, top_k
 from courselib.pretraining.masking import IGNORE, Corrupted, corruption_counts, mlm_corrupt, mlm_labels
-from courselib.pretraining.mini import MiniRun, answer, blanks, least_loss, mini_model, sentences_to_reach, surprise, train_mini
+from courselib.pretraining.mini import (
+    MiniRun,
+    answer,
+    blanks,
+    kl_to_exact,
+    least_loss,
+    mini_model,
+    sentences_to_reach,
+    train_mini,
+)
 from courselib.pretraining.objectives import (
     Pair,
     causal_mask,
@@ -31,9 +40,9 @@ from courselib.pretraining.tagging import Entity, aggregate_entities, entity_sco
 from courselib.pretraining.tokens import bert_parameters, bpe, merges_of, wordpiece
 
 __all__ = [
-    "IGNORE", "Corrupted", "Entity", "MiniRun", "Pair", "aggregate_entities", "answer", "bert_parameters", "blanks", "bpe",
-    "causal_mask", "clm_loss", "corruption_counts", "entity_scores", "generate", "influence", "labels_per_sequence",
-    "least_loss", "loss_gradient", "merges_of", "mini_model", "mlm_corrupt", "mlm_labels", "mlm_loss", "next_distribution",
-    "nsp_loss", "nsp_pairs", "sentences_to_reach", "surprise", "tagged_sentences", "top_k", "train_mini", "train_tagger",
-    "wordpiece",
+    "Corrupted", "Entity", "IGNORE", "MiniRun", "Pair", "aggregate_entities", "answer", "bert_parameters", "blanks", "bpe",
+    "causal_mask", "clm_loss", "corruption_counts", "entity_scores", "generate", "influence", "kl_to_exact",
+    "labels_per_sequence", "least_loss", "loss_gradient", "merges_of", "mini_model", "mlm_corrupt", "mlm_labels", "mlm_loss",
+    "next_distribution", "nsp_loss", "nsp_pairs", "sentences_to_reach", "tagged_sentences", "top_k", "train_mini",
+    "train_tagger", "wordpiece",
 ]

@@ -6,7 +6,8 @@ from scipy.stats import chisquare
 from torch import nn
 from torch.nn import functional as F
 
-from courselib.continual.distillation import distillation_gradient, distillation_loss, entropy, softened
+from courselib.continual import entropy
+from courselib.continual.distillation import distillation_gradient, distillation_loss, softened
 from courselib.continual.isolation import TaskNetwork
 from courselib.continual.replay import Reservoir, replay_counts, replay_loss
 from courselib.continual.scores import average_accuracy, backward_transfer, forward_transfer, losses_and_gains, target_and_general
