@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autograder.asking.values import copied, plain, same
+from autograder.asking.inputs import copied
+from autograder.asking.values import plain, same
 from autograder.exercises.exercise import Exercise
 from autograder.judging.trial import RAISES, Trial
 

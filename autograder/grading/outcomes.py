@@ -46,7 +46,7 @@ def _outcome(item: Any, case: dict[str, Any]) -> Outcome:
     changed = item.get("changed")
     changed = [name for name in case["inputs"] if name in changed] if isinstance(changed, list) else []
     message, printed = _text(item, "message")[:TEXT_MOST], _text(item, "printed")[:PRINT_LIMIT]
-    return Outcome(item["state"], item.get("value"), message, printed, changed)
+    return Outcome(State(item["state"]), item.get("value"), message, printed, changed, _text(item, "error")[:TEXT_MOST])
 
 
 def _text(item: dict[str, Any], key: str) -> str:

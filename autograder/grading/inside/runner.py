@@ -25,9 +25,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from autograder.asking import probes
 from autograder.asking.ask import Outcome, ask_all
 from autograder.asking.state import State
-from autograder.asking.wire import HEAD_SIZE, Malformed, encode, lengths, opaque
+from autograder.asking.wire import HEAD_SIZE, Malformed, encode, lengths
 from autograder.grading.inside.channel import Channel
-from autograder.grading.inside.coerce import coerce
 from autograder.grading.inside.limits import GRACE, Limits
 from autograder.grading.inside.shell import run_cells
 
@@ -147,16 +146,12 @@ def _answer(question: dict[str, Any], namespace: dict[str, Any], seconds: float)
     seed_everything(question["seed"])
     outcomes = ask_all(namespace[question["name"]], getattr(probes, question["probe"]), question["inputs"], seconds)
     flag = RAISED if any(outcome.state == State.RAISED for outcome in outcomes) else WENT_WELL
-    plain = [_plain(outcome) for outcome in outcomes]
-    try:
-        return flag + encode({"id": question["id"], "outcomes": plain})
-    except Malformed:  # together they are too large
-        return flag + encode({"id": question["id"], "outcomes": [outcome | {"value": opaque("large")} for outcome in plain]})
+    return flag + encode({"id": question["id"], "outcomes": [_plain(outcome) for outcome in outcomes]})
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
     said = {"message": outcome.message[:TEXT_MOST], "printed": outcome.printed[:TEXT_MOST], "changed": list(outcome.changed)}
-    return {"state": str(outcome.state), "value": coerce(outcome.value)} | said
+    return {"state": str(outcome.state), "value": outcome.value, "error": outcome.error} | said
 
 
 def _instead(question: dict[str, Any], state: str) -> bytes:
