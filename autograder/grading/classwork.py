@@ -10,11 +10,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from autograder.grading.agreement import require_agreement
 from autograder.grading.classroom import Classroom, Submission
-from autograder.grading.gradebook import Writer
+from autograder.grading.gradebook import Writer, most_points
 from autograder.grading.journal import Entry, Journal, key_of
 from autograder.grading.marked import marked_notebook
 from autograder.grading.spread import Lost, Task, spread
+from autograder.grading.submission import Released, read_released
 
 
 def grade_class(
@@ -30,7 +32,9 @@ def grade_class(
     Raises:
         Busy: when another process is grading this assignment.
         NoClass: when the gradebook does not know the assignment.
+        Disagreement: when what was handed out is not what this course marks.
     """
+    agreed(room)
     lost: dict[str, Lost] = {}
     with Journal(room.journal) as journal, Writer(room) as writer:
 
@@ -69,6 +73,14 @@ def grade_class(
 
         spread(room.released, tasks(), workers=workers, scheduler=scheduler, sandboxed=sandboxed, on_result=done)
     return lost
+
+
+def agreed(room: Classroom) -> Released:
+    """What was handed out, read. Raises `Disagreement` when it is not what this course marks, and `NoClass`."""
+    released = read_released(room.released)
+    most = most_points(room.database, room.assignment, room.assignment)
+    require_agreement(room.assignment, released, most, room.folder)
+    return released
 
 
 def _key(room: Classroom, submission: Submission) -> str:

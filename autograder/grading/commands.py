@@ -101,12 +101,16 @@ def report(
 
 
 def _room(folder: Path, assignment: str, db: str | None) -> Any:
+    from autograder.grading.agreement import Disagreement
     from autograder.grading.classroom import NoClass, classroom
+    from autograder.grading.classwork import agreed
 
     try:
-        return classroom(folder, assignment, db)
-    except NoClass as error:
+        room = classroom(folder, assignment, db)
+        agreed(room)
+    except (NoClass, Disagreement) as error:
         _stop(str(error))
+    return room
 
 
 def _kind(result: Any) -> str:

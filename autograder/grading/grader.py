@@ -17,6 +17,7 @@ from autograder.asking.wire import Malformed, encode
 from autograder.exercises import exercises
 from autograder.exercises.drawing import draw
 from autograder.exercises.exercise import Exercise
+from autograder.grading.agreement import Disagreement, differences, refusal
 from autograder.grading.inside.channel import Closed
 from autograder.grading.inside.limits import GRACE, Limits
 from autograder.grading.outcomes import instead, outcomes_of
@@ -53,11 +54,14 @@ class Grader:
 
     Raises:
         SandboxUnavailable: in the `with` line or in `grade`, when this machine cannot enclose a submission.
-        KeyError: when the notebook has a check that this course does not know.
+        Disagreement: when an exercise of the notebook is none of this course, or has other points here.
     """
 
     def __init__(self, released: bytes, *, sandboxed: bool = True, limits: Limits | None = None):
         self.released = read_released(released)
+        wrong = differences(self.released)
+        if wrong:  # on another machine the course may be another
+            raise Disagreement(refusal(wrong))
         self.exercises: dict[str, Exercise] = {i: exercises[i] for i in self.released.exercises}  # type: ignore[misc]
         self.sandboxed, self.limits = sandboxed, limits or Limits()
         self._warm: Warm | None = None

@@ -69,10 +69,9 @@ def _own_cells(handed_in: list[Cell], names: set[str], texts: set[str]) -> dict[
 
 
 def _put_mark(cell: NotebookNode, report: dict[str, Any]) -> None:
-    """The table, and the score in the points of the cell: an instructor may have given the exercise others."""
-    score = report["score"] / report["points"] * float(cell.metadata["nbgrader"]["points"])
+    """The table, and the score. (The points of the cell are the exercise's: see `agreement`.)"""
     shown = {"text/plain": feedback.text(report), "text/html": feedback.table_html(report)}
-    value = {"text/plain": repr(round(score, 6))}
+    value = {"text/plain": repr(round(report["score"], 6))}
     cell.execution_count, cell.outputs = 1, [
         NotebookNode(output_type="display_data", metadata=NotebookNode(), data=NotebookNode(shown)),
         NotebookNode(output_type="execute_result", metadata=NotebookNode(), data=NotebookNode(value), execution_count=1),
