@@ -35,7 +35,7 @@ class GradeBehindTheWall(NbGraderPreprocessor):
         require_agreement(about["notebook"], read_released(released), most, CourseDirectory(config=self.config).root)
         submitted = nbformat.writes(nb).encode()
         graded = grade_one(released, submitted, secrets.randbits(32), self.sandboxed)
-        for note in graded["notes"]:
+        for note in graded.notes:
             self.log.warning("%s: %s", about["student"], note)
         return marked_notebook(released, submitted, graded), resources
 
