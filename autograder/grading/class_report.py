@@ -12,9 +12,9 @@ import io
 import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 from autograder.grading.journal import Entry
+from autograder.judging.report import Report
 
 BINS = 10
 STYLE = """
@@ -26,6 +26,10 @@ th { border-bottom: 2px solid #888 } td.n, th.n { text-align: right; font-varian
 .bar { background: #0072B2; height: 1.1rem; display: inline-block; vertical-align: middle } .track { width: 40% }
 .warn { background: #fbe3d0; padding: .6rem 1rem } code { background: #f0f0f0; padding: 0 .2rem }
 """
+
+
+class NothingGraded(ValueError):
+    """There is nothing to report on; the text is the sentence for the instructor."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,15 @@ class ExerciseSummary:
 
 def exercise_summaries(entries: dict[str, Entry]) -> list[ExerciseSummary]:
     """One summary an exercise, the hardest first."""
-    reports: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    reports: dict[str, list[Report]] = defaultdict(list)
     for entry in entries.values():
-        for exercise_id, report in entry.graded["reports"].items():
+        for exercise_id, report in entry.graded.reports.items():
             reports[exercise_id].append(report)
     found = [
         ExerciseSummary(
-            exercise_id, float(those[0]["points"]), statistics.mean(r["score"] / r["points"] for r in those),
-            sum(r["score"] >= r["points"] for r in those), Counter(r["state"] for r in those),
-            Counter(r["misconception"] for r in those if r["misconception"]),
+            exercise_id, those[0].points, statistics.mean(r.score / r.points for r in those),
+            sum(r.score >= r.points for r in those), Counter(r.state for r in those),
+            Counter(r.misconception for r in those if r.misconception),
         )
         for exercise_id, those in reports.items()
     ]
@@ -59,16 +63,16 @@ def exercise_summaries(entries: dict[str, Entry]) -> list[ExerciseSummary]:
 
 def total(entry: Entry) -> float:
     """What a submission earned in the exercises that grade themselves."""
-    return sum(report["score"] for report in entry.graded["reports"].values())
+    return sum(report.score for report in entry.graded.reports.values())
 
 
 def page(assignment: str, entries: dict[str, Entry]) -> str:
-    """The HTML page. Raises `ValueError` when nothing is graded yet."""
+    """The HTML page. Raises `NothingGraded` when nothing is graded yet."""
     if not entries:
-        raise ValueError(f"Nothing of {assignment} is graded yet: run `course grade {assignment}` first.")
-    most = max(sum(r["points"] for r in entry.graded["reports"].values()) for entry in entries.values())
+        raise NothingGraded(f"Nothing of {assignment} is graded yet: run `course grade {assignment}` first.")
+    most = max(sum(r.points for r in entry.graded.reports.values()) for entry in entries.values())
     totals = [total(entry) for entry in entries.values()]
-    unsandboxed = sum(not entry.graded["sandboxed"] for entry in entries.values())
+    unsandboxed = sum(not entry.graded.sandboxed for entry in entries.values())
     middle = f"mean {statistics.mean(totals):.1f}, median {statistics.median(totals):.1f} of {most:g} points"
     parts = [
         f"<h1>{html.escape(assignment)}</h1>",
@@ -86,16 +90,16 @@ def page(assignment: str, entries: dict[str, Entry]) -> str:
 
 def table(entries: dict[str, Entry]) -> str:
     """The marks as CSV: a row a student, a column an exercise, and what the instructor should know."""
-    ids = list(dict.fromkeys(i for entry in entries.values() for i in entry.graded["reports"]))
+    ids = list(dict.fromkeys(i for entry in entries.values() for i in entry.graded.reports))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["student", *ids, "total", "written answers", "needs a person", "seed", "notes"])
     for student, entry in sorted(entries.items()):
-        reports = entry.graded["reports"]
-        scores = [f"{reports[i]['score']:g}" if i in reports else "" for i in ids]
-        written = sum(entry.graded["written"].values())
-        row = [student, *scores, f"{total(entry):g}", written, "yes" if entry.graded["needs_human"] else "no"]
-        writer.writerow([_no_formula(str(cell)) for cell in [*row, entry.graded["seed"], " ".join(entry.graded["notes"])]])
+        reports = entry.graded.reports
+        scores = [f"{reports[i].score:g}" if i in reports else "" for i in ids]
+        written = sum(entry.graded.written.values())
+        row = [student, *scores, f"{total(entry):g}", written, "yes" if entry.graded.needs_human else "no"]
+        writer.writerow([_no_formula(str(cell)) for cell in [*row, entry.graded.seed, " ".join(entry.graded.notes)]])
     return file.getvalue()
 
 
@@ -128,9 +132,9 @@ def _exercises(entries: dict[str, Entry]) -> str:
 def _mistakes(entries: dict[str, Entry]) -> str:
     fell: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for student, entry in sorted(entries.items()):
-        for exercise_id, report in entry.graded["reports"].items():
-            if report["misconception"]:
-                fell[exercise_id, report["misconception"], report.get("says", "")].append(student)
+        for exercise_id, report in entry.graded.reports.items():
+            if report.misconception:
+                fell[exercise_id, report.misconception, report.says].append(student)
     rows = [
         [_number(len(who)), _code(exercise_id), _text(name.replace("_", " ")), _text(says), _text(_names(who))]
         for (exercise_id, name, says), who in sorted(fell.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -140,9 +144,9 @@ def _mistakes(entries: dict[str, Entry]) -> str:
 
 
 def _for_a_person(entries: dict[str, Entry]) -> str:
-    odd = {student: entry.graded["notes"] for student, entry in sorted(entries.items()) if entry.graded["needs_human"]}
+    odd = {student: entry.graded.notes for student, entry in sorted(entries.items()) if entry.graded.needs_human}
     rows = [[_text(student), _text(" ".join(notes) or "has written answers to read")] for student, notes in odd.items()]
-    waiting = sum(sum(entry.graded["written"].values()) for entry in entries.values())
+    waiting = sum(sum(entry.graded.written.values()) for entry in entries.values())
     found = _table("student|why", rows) if rows else "<p>No submission was odd.</p>"
     return f"<h2>Submissions that need a person</h2><p>Written answers to read in formgrader: {waiting}.</p>{found}"
 

@@ -36,8 +36,10 @@ def grade(
     """Grade what was handed in for an assignment. Killed at any moment, the same command goes on where it was."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from autograder.grading.agreement import Disagreement
+    from autograder.grading.classroom import NoClass
     from autograder.grading.classwork import grade_class
-    from autograder.grading.journal import Busy
+    from autograder.grading.journal import Busy, OtherJournal
     from autograder.grading.sandbox import SandboxUnavailable, require
 
     room = _room(folder, assignment, db)
@@ -62,7 +64,7 @@ def grade(
         try:
             how = {"workers": workers or cores, "scheduler": scheduler, "sandboxed": not unsandboxed, "again": again}
             lost = grade_class(room, **how, on_done=done)
-        except (Busy, ValueError) as error:
+        except (Busy, OtherJournal, NoClass, Disagreement) as error:
             _stop(str(error))
         except OSError as error:  # the scheduler does not answer, or the disk is full
             _stop(f"Grading stopped: {error}. Nothing is lost: put it right and run the same command again.")
@@ -80,13 +82,13 @@ def report(
 ) -> None:
     """Write one page about how a class did, the marks as CSV, and files that Canvas and Moodle import."""
     from autograder.grading import class_report, exports
-    from autograder.grading.journal import entries
+    from autograder.grading.journal import OtherJournal, entries
 
     room = _room(folder, assignment, db)
-    found = entries(room.journal)
     try:
+        found = entries(room.journal)
         page = class_report.page(assignment, found)
-    except ValueError as error:
+    except (OtherJournal, class_report.NothingGraded) as error:
         _stop(str(error))
     rows, most = exports.read(room.database, assignment)
     target = room.folder / "reports" / assignment
@@ -101,19 +103,25 @@ def report(
 
 
 def _room(folder: Path, assignment: str, db: str | None) -> Any:
+    from autograder.grading.agreement import Disagreement
     from autograder.grading.classroom import NoClass, classroom
+    from autograder.grading.classwork import agreed
 
     try:
-        return classroom(folder, assignment, db)
-    except NoClass as error:
+        room = classroom(folder, assignment, db)
+        agreed(room)
+    except (NoClass, Disagreement) as error:
         _stop(str(error))
+    return room
 
 
 def _kind(result: Any) -> str:
-    """How one submission is counted under the progress bar."""
-    if not isinstance(result, dict):
+    """How one submission is counted under the progress bar. `result` is a `Graded`, or a `Lost`."""
+    from autograder.grading.spread import Lost
+
+    if isinstance(result, Lost):
         return "not graded"
-    states = {report["state"] for report in result["reports"].values()}
+    states = {report.state for report in result.reports.values()}
     if states & {State.CRASHED, State.TIMED_OUT, State.FLOODED}:
         return "crashed or stopped"
     return "all right" if states == {State.RIGHT} else "with mistakes"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import dataclasses
 import json
 import os
 import socket
@@ -19,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from autograder import places
-from autograder.grading.grader import Graded, Grader, SandboxUnavailable
+from autograder.grading.graded import Graded, to_plain
+from autograder.grading.grader import Grader, SandboxUnavailable
 from autograder.grading.inside.limits import Limits
 from needs import lack
 from submissions import answered, cell, code, data, released, right
@@ -100,7 +100,7 @@ def attack(grader, before, place, server):
     def grade(submitted: bytes, seed: int = 5) -> Graded:
         files = sorted(place.rglob("*"))
         graded = grader.grade(submitted, seed)
-        json.dumps(dataclasses.asdict(graded))
+        json.dumps(to_plain(graded))
         assert graded.sandboxed
         assert marks(grader.grade(data(right(QUICKSTART)), seed=1)) == before
         assert (place / "gradebook.db").read_bytes() == b"nobody writes here"
@@ -112,12 +112,12 @@ def attack(grader, before, place, server):
 
 
 def marks(graded: Graded):
-    return {i: (r["state"], r["score"], r["misconception"], r["seed"]) for i, r in graded.reports.items()}
+    return {i: (r.state, r.score, r.misconception, r.seed) for i, r in graded.reports.items()}
 
 
 def verdict(graded: Graded):
     report = graded.reports[EXERCISE]
-    return report["state"], report["score"], report["misconception"]
+    return report.state, report.score, report.misconception
 
 
 def with_attack(source: str, place: Path, port: int) -> bytes:

@@ -1,6 +1,7 @@
 """The instructor's page and the files for other systems: the right figures, and nothing smuggled in by a name or a note."""
 
 import csv
+import dataclasses
 import io
 import os
 import sys
@@ -9,18 +10,19 @@ from html.parser import HTMLParser
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.grading import class_report, exports
+from autograder.asking.state import State
+from autograder.grading import class_report, exports, feedback
+from autograder.grading.graded import Graded
 from autograder.grading.journal import Entry
+from autograder.judging.report import Report
 
 
 def report(score, points, state, misconception=None, message="Right."):
-    says = message if misconception else ""
-    return {"score": score, "points": points, "state": state, "misconception": misconception, "message": message, "says": says}
+    return Report("t", score, points, State(state), misconception, message, says=message if misconception else "")
 
 
 def entry(student, a, b, notes=(), person=False, sandboxed=True, written=True):
-    graded = {"seed": 11, "reports": {"t.a": a, "t.b": b}, "written": {"t.w": written}, "notes": list(notes)}
-    return Entry(student, "k", graded | {"needs_human": person, "sandboxed": sandboxed, "seconds": 0.1})
+    return Entry(student, "k", Graded(11, {"t.a": a, "t.b": b}, {"t.w": written}, list(notes), person, sandboxed, 0.1))
 
 
 RIGHT = report(2.0, 2.0, "right")
@@ -33,6 +35,23 @@ CLASS = {
     "cyd": entry("cyd", HALF, NONE, ["The points of t.a were changed; the released ones count."], person=True, written=False),
     "<script>": entry("<script>", RIGHT, NONE, ["=HYPERLINK(1)"], person=True),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Raised(Report):
+    error: str = ""
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    ("IndexError", "raised an IndexError."), ("ValueError", "raised a ValueError."), ("", "raised an exception."),
+    ("carried_out_1234567", "raised an exception."), ("print", "raised an exception."),
+])
+def test_a_student_reads_the_name_of_an_exception_that_everybody_knows_and_no_other(error, said):
+    """And none that stands in a sentence: what an exception says may be the student's own text."""
+    report = Raised("t", 0.0, 2.0, State.RAISED, None, "It raised OSError: it raised KeyError", error=error)
+    assert said in feedback.student_message(report)
+    shown = feedback.table_html(report) + feedback.text(report)
+    assert said in shown and "OSError" not in shown and "KeyError" not in shown
 
 
 class Seen(HTMLParser):
@@ -78,7 +97,7 @@ def test_grading_without_the_sandbox_is_named():
 
 
 def test_nothing_graded_is_a_sentence():
-    with pytest.raises(ValueError, match="run `course grade 08_lora` first"):
+    with pytest.raises(class_report.NothingGraded, match="run `course grade 08_lora` first"):
         class_report.page("08_lora", {})
 
 
