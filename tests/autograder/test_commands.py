@@ -13,9 +13,8 @@ from nbgrader.validator import Validator
 from typer.testing import CliRunner
 
 from autograder import commands, places
-from autograder.notebooks import marking
 from autograder.notebooks.cells import with_answers
-from autograder.notebooks.execute import CellError, Run
+from autograder.notebooks.execute import Run
 from autograder.publishing import chapter
 
 pytestmark = pytest.mark.xdist_group("commands")
@@ -122,7 +121,7 @@ def test_run_takes_chapters_by_name_or_number_and_can_leave_them_unanswered(chap
 
 def test_run_asks_for_full_marks(chapters, monkeypatch):
     def execute_poorly(notebooks, workers):
-        return {name: Run(notebook, scores={EXERCISE: 1.0}) for name, notebook in notebooks.items()}
+        return {name: Run(notebook, reports={EXERCISE: {"score": 1.0}}) for name, notebook in notebooks.items()}
 
     monkeypatch.setattr(commands, "_execute", execute_poorly)
     code, said = course("run")
@@ -206,61 +205,6 @@ def test_check_without_a_workbook_says_where_it_comes_from(tmp_path):
     assert course("check", none) == (1, f"There is no {none}: `course lab` makes the workbook and opens it.\n")
     code, said = course("check", tmp_path)
     assert code == 1 and said.startswith(f"There is no notebook in {tmp_path}")
-
-
-def run_of(notebook, scores=(), texts=(), errors=()):
-    return Run(notebook, scores=dict(scores), texts=dict(texts), errors=list(errors))
-
-
-def place(notebook, grade_id):
-    return next(i for i, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
-
-
-ANSWER, CHECK = "quickstart-lora-forward", "quickstart-lora-forward-check"
-
-
-@pytest.mark.parametrize(
-    ("cell", "error", "state", "message", "complaints"),
-    [
-        (ANSWER, ("SyntaxError", "invalid syntax (123456.py, line 2)"), "wrong",
-         "The cell with your answer raises SyntaxError: invalid syntax (line 2)", 0),
-        (CHECK, ("KeyError", "no such exercise"), "wrong", "The check raises KeyError: no such exercise", 0),
-        (CHECK, ("DeadKernel", "died"), "wrong", "Your function ended the Python process: look for an exit or a crash in it.", 0),
-        (None, ("DeadKernel", "died"), "not marked", "an earlier cell ended the Python process", 1),
-        (None, ("ValueError", ""), "not marked", "the check gave no score: is something else called `check` here?", 1),
-    ],
-)  # fmt: skip
-def test_marks_of_cells_that_raise(handed_out, cell, error, state, message, complaints):
-    index = place(handed_out, cell) if cell else 1
-    found = marking.marks(run_of(handed_out, errors=[CellError(index, *error)]))
-    assert [(m.id, m.state, m.message, m.points) for m in found.marks] == [(EXERCISE, state, message, 4.0)]
-    assert found.marks[0].earned == (0.0 if state == "wrong" else None)
-    assert len(found.complaints) == complaints
-
-
-def test_an_answer_cell_that_raises_below_a_right_function_keeps_its_marks(handed_out):
-    error = CellError(place(handed_out, ANSWER), "ZeroDivisionError", "division by zero")
-    run = run_of(handed_out, {EXERCISE: 4.0}, {EXERCISE: f"{EXERCISE}: 4 of 4 points\nRight."}, [error])
-    found = marking.marks(run)
-    assert (found.marks[0].state, found.marks[0].earned) == ("right", 4.0)
-    assert len(found.complaints) == 1 and found.complaints[0].startswith("the answer cell that begins with `def lora_forward(")
-
-
-def test_a_lost_check_cell_is_missed_by_comparison_with_the_release(handed_out):
-    lost = with_answers(handed_out, {})
-    del lost.cells[place(lost, CHECK)]
-    found = marking.marks(run_of(lost), handed_out)
-    assert [(m.state, m.earned) for m in found.marks] == [("not marked", None)]
-    assert "there is no cell check('quickstart.lora_forward', ...)" in found.marks[0].message
-
-
-def test_written_answers_are_left_to_a_person():
-    lora = chapter.student_notebook(places.CHAPTERS / "08_lora.md")
-    states = {}
-    for text in ("Write your answer here.", "", "Because α is a strength of its own."):
-        found = marking.marks(run_of(with_answers(lora, {"lora.why_scale": text})), lora)
-        states[text] = next((m.state, m.earned, m.points) for m in found.marks if m.id == "lora.why_scale")
-    assert list(states.values()) == [("not attempted", None, 4.0), ("not attempted", None, 4.0), ("written", None, 4.0)]
 
 
 # --- course lab ------------------------------------------------------------------------------------------------------
