@@ -1,4 +1,4 @@
-"""The `course` command, as a user types it: build, run, check, lab. (`course release` has its own file.)"""
+"""The `course` command, as a student types it: check and lab."""
 
 import hashlib
 import os
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.xdist_group("commands")
 
 QUICKSTART = places.CHAPTERS / "00_quickstart.md"
 EXERCISE = "quickstart.lora_forward"
-HEAD = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n---\n\n# A chapter\n\n"
 WRONG = "def lora_forward(x, W0, lora_A, lora_B):\n    return x @ W0.T"
 
 
@@ -34,99 +33,6 @@ def course(*arguments):
 def words(text):
     """A table's text without its lines and line breaks: `what the check says` is folded."""
     return " ".join(text.split())
-
-
-@pytest.fixture
-def chapters(tmp_path, monkeypatch):
-    folder = tmp_path / "chapters"
-    folder.mkdir()
-    (folder / QUICKSTART.name).write_text(QUICKSTART.read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.setattr(commands, "CHAPTERS", folder)
-    return folder
-
-
-# --- course build ----------------------------------------------------------------------------------------------------
-
-
-def test_build_writes_what_it_checks(chapters, tmp_path):
-    notebook = chapters / "00_quickstart.ipynb"
-    assert course("build", "--check") == (1, f"{notebook}: missing; run `course build`\n")
-    assert not notebook.exists()
-    code, said = course("build", "--class-folder", tmp_path / "class")
-    assert code == 0 and str(notebook) in said and "keep them to yourself" in said
-    assert course("build", "--check") == (0, "")
-    source = nbformat.read(tmp_path / "class" / "source" / "00_quickstart" / "00_quickstart.ipynb", as_version=4)
-    assert any("BEGIN SOLUTION" in cell.source for cell in source.cells)
-    assert "BEGIN SOLUTION" not in notebook.read_text(encoding="utf-8")
-    notebook.write_text(notebook.read_text(encoding="utf-8").replace("Quickstart", "Slowstart"), encoding="utf-8")
-    code, said = course("build", "--check")
-    assert code == 1 and str(notebook) in said and "Slowstart" in notebook.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("command", [["build"], ["build", "--check"], ["run"], ["release", "--to"]])
-def test_an_authors_mistake_is_one_line(chapters, tmp_path, command):
-    path = chapters / "01_wrong.md"
-    path.write_text(HEAD + "```{exercise} quickstart.nothing\n```\n", encoding="utf-8")
-    target = [tmp_path / "to"] if command[-1] == "--to" else []
-    code, said = course(*command, *target)
-    assert code == 1 and re.fullmatch(rf"{re.escape(str(path))}:10: there is no exercise 'quickstart.nothing'.*\n", said)
-    assert not list(chapters.glob("*.ipynb")) and not (tmp_path / "to").exists()
-
-
-# --- course run ------------------------------------------------------------------------------------------------------
-
-NOISY = HEAD + """
-```{code-cell} ipython3
-:tags: [demonstration]
-
-import sys
-print("a warning", file=sys.stderr)
-```
-
-```{code-cell} ipython3
-:tags: [demonstration]
-
-# this cell fails
-{}["key"]
-```
-
-```{code-cell} ipython3
-:tags: [demonstration]
-
-import socket; socket.create_connection(("192.0.2.1", 80), 1)
-```
-"""
-
-
-def test_run_names_whatever_is_wrong_in_a_chapter_and_runs_the_others(chapters, tmp_path):
-    (chapters / "01_noisy.md").write_text(NOISY, encoding="utf-8")
-    code, said = course("run", "--workers", "2", "--save", tmp_path / "executed")
-    assert code == 1
-    assert re.search(r"00_quickstart +\d+\.\d +\d+\.\d +4 of 4 +0 +0 ", said)
-    assert re.search(r"01_noisy +\d+\.\d +\d+\.\d +0 of 0 +2 +1 ", said)
-    assert "01_noisy: cell 3 (`# this cell fails`) raised KeyError: 'key'\n" in said
-    assert re.search(r"01_noisy: cell 4 .* raised OSError: the network is refused here", said)
-    assert "01_noisy: on stderr: a warning\n" in said
-    saved = {path.stem: nbformat.read(path, as_version=4) for path in (tmp_path / "executed").iterdir()}
-    assert set(saved) == {"00_quickstart", "01_noisy"}
-    assert any("largest output" in str(cell.get("outputs")) for cell in saved["00_quickstart"].cells)  # demonstrations are run
-
-
-def test_run_takes_chapters_by_name_or_number_and_can_leave_them_unanswered(chapters):
-    (chapters / "01_noisy.md").write_text(NOISY, encoding="utf-8")
-    code, said = course("run", "00", "--as-handed-out")
-    assert code == 0 and re.search(r"00_quickstart +\d+\.\d +\d+\.\d +0 of 4 +0 +0 ", said) and "01_noisy" not in said
-    assert course("run", "0") == (1, "There is no chapter '0'; there are 00_quickstart, 01_noisy.\n")
-
-
-def test_run_asks_for_full_marks(chapters, monkeypatch):
-    def execute_poorly(notebooks, workers):
-        return {name: Run(notebook, reports={EXERCISE: {"score": 1.0}}) for name, notebook in notebooks.items()}
-
-    monkeypatch.setattr(commands, "_execute", execute_poorly)
-    code, said = course("run")
-    assert code == 1 and " 1 of 4 " in said and f"00_quickstart: {EXERCISE} earned 1.0 of 4 points\n" in said
-    assert course("run", "--as-handed-out")[0] == 0
 
 
 # --- course check ----------------------------------------------------------------------------------------------------
@@ -158,6 +64,7 @@ def checked(handed_out, tmp_path_factory):
     (workbook / "01_cut.ipynb").write_text('{"cells": [', encoding="utf-8")
     (workbook / "02_no_notebook.ipynb").write_text('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', encoding="utf-8")
     nbformat.write(with_answers(handed_out, {EXERCISE: "another_name = 1"}), workbook / "03_renamed.ipynb")
+    nbformat.write(handed_out, workbook / "04_untouched.ipynb")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "CHAPTERS", chapters)
         return course("check", workbook)
@@ -165,7 +72,7 @@ def checked(handed_out, tmp_path_factory):
 
 def section(said, name):
     """From the line of one notebook to the line of the next."""
-    match = re.search(rf"(?ms)^{re.escape(name)}: \d.*?(?=^\S+: \d+ of \d+ points|\Z)", said)
+    match = re.search(rf"(?ms)^{re.escape(name)}: \d.*?(?=^\S+: \d+ of \d+ points|^In all: |\Z)", said)
     assert match, said
     return match[0]
 
@@ -200,6 +107,62 @@ def test_check_gives_broken_files_a_sentence_and_ends_with_1(checked):
     assert "Traceback" not in said
 
 
+def test_check_gives_a_chapter_that_waits_one_line_and_ends_with_the_total(checked):
+    lines = checked[1].splitlines()
+    assert [line for line in lines if "04_untouched" in line] == ["04_untouched: not attempted yet (1 exercise, 4 points)"]
+    assert lines[-1] == "In all: 5 of 16 points."  # 4 right, 1 of a known mistake, 0 renamed, 0 untouched
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch, handed_out):
+    """A workbook, and a run that says what is asked for and how, without a kernel."""
+    lora = chapter.student_notebook(places.CHAPTERS / "08_lora.md")
+    names = {"00_quickstart": handed_out, "08_lora": lora, "08_lora.new-00000000": lora, "02b_other": handed_out}
+    (tmp_path / "workbook").mkdir()
+    for name, notebook in names.items():
+        nbformat.write(notebook, tmp_path / "workbook" / f"{name}.ipynb")
+
+    def execute(notebooks, workers, **how):
+        said = {"lora.merge": ("right", 3.0, "Right."), "lora.gradient": ("not attempted", 0.0, "Not attempted yet.")}
+        reports = {i: {"id": i, "state": state, "score": score, "message": says} for i, (state, score, says) in said.items()}
+        return {name: Run(notebook, reports=reports) for name, notebook in notebooks.items()}
+
+    monkeypatch.setattr(commands, "WORKBOOK", tmp_path / "workbook")
+    monkeypatch.setattr(commands, "execute", execute)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "workbook"
+
+
+@pytest.mark.parametrize(
+    ("asked", "marked"),
+    [
+        ([], ["00_quickstart", "02b_other", "08_lora", "08_lora.new-00000000"]),
+        (["08"], ["08_lora", "08_lora.new-00000000"]),
+        (["08_lora", "00"], ["00_quickstart", "08_lora", "08_lora.new-00000000"]),
+        (["02b", "02b_other"], ["02b_other"]),
+        (["workbook/08_lora.ipynb"], ["08_lora"]),
+        (["workbook/08_lora.ipynb", "00"], ["08_lora", "00_quickstart"]),
+        (["workbook"], ["00_quickstart", "02b_other", "08_lora", "08_lora.new-00000000"]),
+    ],
+)
+def test_check_knows_a_chapter_by_its_number_and_its_name(shelf, asked, marked):
+    _, said = course("check", *asked)
+    assert re.findall(r"(?m)^(\d\S+): ", said) == marked
+
+
+def test_check_of_no_chapter_is_a_sentence_and_marks_nothing(shelf):
+    known = "00_quickstart, 02b_other, 08_lora, 08_lora.new-00000000"
+    assert course("check", "00", "8") == (1, f"There is no chapter '8'; there are {known}.\n")
+    assert course("check", "other/08_lora.ipynb")[1].startswith("There is no other/08_lora.ipynb: ")
+
+
+def test_check_shows_what_was_tried_in_full_and_the_rest_in_a_line(shelf):
+    _, said = course("check", "workbook/08_lora.ipynb")
+    assert re.search(r"lora\.merge +✓ +3 of 3 +Right\.", said) and "Not attempted yet.\n" not in said
+    [waiting] = re.findall(r"(?m)^Not attempted yet: (.*)\.$", said)
+    assert "lora.gradient" in waiting.split(", ") and "lora.merge" not in waiting
+
+
 def test_check_without_a_workbook_says_where_it_comes_from(tmp_path):
     none = tmp_path / "none"
     assert course("check", none) == (1, f"There is no {none}: `course lab` makes the workbook and opens it.\n")
@@ -210,8 +173,10 @@ def test_check_without_a_workbook_says_where_it_comes_from(tmp_path):
 # --- course lab ------------------------------------------------------------------------------------------------------
 
 
-def test_lab_refreshes_the_workbook_and_becomes_jupyterlab(chapters, tmp_path, monkeypatch):
-    course("build", "--class-folder", tmp_path / "class")
+def test_lab_refreshes_the_workbook_and_becomes_jupyterlab(handed_out, tmp_path, monkeypatch):
+    (tmp_path / "chapters").mkdir()
+    nbformat.write(handed_out, tmp_path / "chapters" / "00_quickstart.ipynb")
+    monkeypatch.setattr(commands, "CHAPTERS", tmp_path / "chapters")
     became = []
     monkeypatch.setattr(commands, "WORKBOOK", tmp_path / "workbook")
     monkeypatch.setattr(os, "execve", lambda *arguments: became.append(arguments))
