@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import secrets
 from typing import Any
@@ -65,7 +66,8 @@ def _show(report: Report) -> None:
     else:
         shell = get_ipython()
     if shell is not None and hasattr(shell, "kernel"):
-        display({"text/plain": report.text(), "text/html": report._repr_html_()}, raw=True)
+        data = {"application/vnd.finetuning-course.report+json": dataclasses.asdict(report)}
+        display({"text/plain": report.text(), "text/html": report._repr_html_()} | data, raw=True)
     else:
         print(report.text())
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import copy
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +33,7 @@ ENVIRONMENT = {
     "COURSE_CACHE": "off",  # what a chapter says is computed in this run, not remembered from an earlier one
     "HF_HUB_OFFLINE": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
+REPORT = "application/vnd.finetuning-course.report+json"  # the report that `check` lays beside its table, as data
 _TIMED_OUT = "TimedOut"
 _running: set[AsyncKernelManager] = set()
 
@@ -49,16 +49,23 @@ class CellError:
 
 @dataclass
 class Run:
-    """One execution of a notebook. Scores, texts and tables are those of the check cells, by exercise id."""
+    """One execution of a notebook. Reports and tables are those of the check cells, by exercise id.
+
+    A report is a `judging.report.Report` as a dict.
+    """
 
     notebook: NotebookNode
     seconds: float = 0.0  # all of it, with the start of the kernel
     cell_seconds: dict[int, float] = field(default_factory=dict)
     errors: list[CellError] = field(default_factory=list)
     stderr: str = ""
-    scores: dict[str, float] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
+    reports: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)  # HTML
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The points of every exercise whose check said something."""
+        return {exercise_id: report["score"] for exercise_id, report in self.reports.items()}
 
 
 def run_notebook(notebook: NotebookNode, *, skip_demonstrations: bool = False, offline: bool = True, timeout: int = 300,
@@ -177,11 +184,9 @@ def _collect(run: Run) -> None:
     run.errors.sort(key=lambda error: error.index)
     for exercise_id, index in check_cells(run.notebook).items():
         for output in run.notebook.cells[index].get("outputs", []):
-            text = output.get("data", {}).get("text/plain", "")
-            if output.output_type == "execute_result" and re.fullmatch(r"\d+(\.\d+)?(e[+-]?\d+)?", text):
-                run.scores[exercise_id] = float(text)
-            elif output.output_type == "display_data" and text.startswith(f"{exercise_id}: "):
-                run.texts[exercise_id], run.tables[exercise_id] = text, output.data.get("text/html", "")
+            data = output.get("data", {})
+            if data.get(REPORT, {}).get("id") == exercise_id:
+                run.reports[exercise_id], run.tables[exercise_id] = data[REPORT], data.get("text/html", "")
 
 
 __all__ = ["CellError", "Run", "run_many", "run_notebook"]

@@ -101,7 +101,7 @@ def marks(run: Run, handed_out: NotebookNode | None = None) -> Marks:
             out.marks.append(Mark(exercise_id, State.NOT_MARKED, None, points, sentence))
         else:
             out.marks.append(_mark(exercise_id, points, checks[exercise_id], answer, run, errors, ended))
-            told |= {checks[exercise_id]} if exercise_id in run.scores else {checks[exercise_id], answer}
+            told |= {checks[exercise_id]} if exercise_id in run.reports else {checks[exercise_id], answer}
     out.complaints += [_complain(error, notebook) for index, error in sorted(errors.items()) if index not in told]
     return out
 
@@ -134,12 +134,10 @@ def _written(exercise_id: str, points: float, text: str) -> Mark:
 
 def _mark(exercise_id: str, points: float, check: int, answer: int | None, run: Run, errors: dict[int, CellError],
           ended: CellError | None) -> Mark:
-    if exercise_id in run.scores and exercise_id in run.texts:
-        earned, message = run.scores[exercise_id], run.texts[exercise_id].splitlines()[1]
-        not_attempted = message.startswith("Not attempted yet")
-        zero = State.NOT_ATTEMPTED if not_attempted else State.WRONG
-        state = State.RIGHT if earned >= points else State.PARTIAL if earned > 0 else zero
-        return Mark(exercise_id, state, earned, points, message)
+    if exercise_id in run.reports:
+        report = run.reports[exercise_id]
+        state = report["state"] if report["state"] in SIGNS else State.WRONG  # how it went wrong stands in the message
+        return Mark(exercise_id, state, report["score"], points, report["message"])
     if answer is not None and answer in errors:
         return Mark(exercise_id, State.WRONG, 0.0, points, f"The cell with your answer {_did(errors[answer])}")
     if check in errors:

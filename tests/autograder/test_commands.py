@@ -1,4 +1,4 @@
-"""The `course` command, as a user types it: build, run, check, lab. (`course release` has its own file.)"""
+"""The `course` command, as a student types it: check and lab."""
 
 import hashlib
 import os
@@ -13,16 +13,14 @@ from nbgrader.validator import Validator
 from typer.testing import CliRunner
 
 from autograder import commands, places
-from autograder.notebooks import marking
 from autograder.notebooks.cells import with_answers
-from autograder.notebooks.execute import CellError, Run
+from autograder.notebooks.execute import Run
 from autograder.publishing import chapter
 
 pytestmark = pytest.mark.xdist_group("commands")
 
 QUICKSTART = places.CHAPTERS / "00_quickstart.md"
 EXERCISE = "quickstart.lora_forward"
-HEAD = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n---\n\n# A chapter\n\n"
 WRONG = "def lora_forward(x, W0, lora_A, lora_B):\n    return x @ W0.T"
 
 
@@ -35,99 +33,6 @@ def course(*arguments):
 def words(text):
     """A table's text without its lines and line breaks: `what the check says` is folded."""
     return " ".join(text.split())
-
-
-@pytest.fixture
-def chapters(tmp_path, monkeypatch):
-    folder = tmp_path / "chapters"
-    folder.mkdir()
-    (folder / QUICKSTART.name).write_text(QUICKSTART.read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.setattr(commands, "CHAPTERS", folder)
-    return folder
-
-
-# --- course build ----------------------------------------------------------------------------------------------------
-
-
-def test_build_writes_what_it_checks(chapters, tmp_path):
-    notebook = chapters / "00_quickstart.ipynb"
-    assert course("build", "--check") == (1, f"{notebook}: missing; run `course build`\n")
-    assert not notebook.exists()
-    code, said = course("build", "--class-folder", tmp_path / "class")
-    assert code == 0 and str(notebook) in said and "keep them to yourself" in said
-    assert course("build", "--check") == (0, "")
-    source = nbformat.read(tmp_path / "class" / "source" / "00_quickstart" / "00_quickstart.ipynb", as_version=4)
-    assert any("BEGIN SOLUTION" in cell.source for cell in source.cells)
-    assert "BEGIN SOLUTION" not in notebook.read_text(encoding="utf-8")
-    notebook.write_text(notebook.read_text(encoding="utf-8").replace("Quickstart", "Slowstart"), encoding="utf-8")
-    code, said = course("build", "--check")
-    assert code == 1 and str(notebook) in said and "Slowstart" in notebook.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("command", [["build"], ["build", "--check"], ["run"], ["release", "--to"]])
-def test_an_authors_mistake_is_one_line(chapters, tmp_path, command):
-    path = chapters / "01_wrong.md"
-    path.write_text(HEAD + "```{exercise} quickstart.nothing\n```\n", encoding="utf-8")
-    target = [tmp_path / "to"] if command[-1] == "--to" else []
-    code, said = course(*command, *target)
-    assert code == 1 and re.fullmatch(rf"{re.escape(str(path))}:10: there is no exercise 'quickstart.nothing'.*\n", said)
-    assert not list(chapters.glob("*.ipynb")) and not (tmp_path / "to").exists()
-
-
-# --- course run ------------------------------------------------------------------------------------------------------
-
-NOISY = HEAD + """
-```{code-cell} ipython3
-:tags: [demonstration]
-
-import sys
-print("a warning", file=sys.stderr)
-```
-
-```{code-cell} ipython3
-:tags: [demonstration]
-
-# this cell fails
-{}["key"]
-```
-
-```{code-cell} ipython3
-:tags: [demonstration]
-
-import socket; socket.create_connection(("192.0.2.1", 80), 1)
-```
-"""
-
-
-def test_run_names_whatever_is_wrong_in_a_chapter_and_runs_the_others(chapters, tmp_path):
-    (chapters / "01_noisy.md").write_text(NOISY, encoding="utf-8")
-    code, said = course("run", "--workers", "2", "--save", tmp_path / "executed")
-    assert code == 1
-    assert re.search(r"00_quickstart +\d+\.\d +\d+\.\d +4 of 4 +0 +0 ", said)
-    assert re.search(r"01_noisy +\d+\.\d +\d+\.\d +0 of 0 +2 +1 ", said)
-    assert "01_noisy: cell 3 (`# this cell fails`) raised KeyError: 'key'\n" in said
-    assert re.search(r"01_noisy: cell 4 .* raised OSError: the network is refused here", said)
-    assert "01_noisy: on stderr: a warning\n" in said
-    saved = {path.stem: nbformat.read(path, as_version=4) for path in (tmp_path / "executed").iterdir()}
-    assert set(saved) == {"00_quickstart", "01_noisy"}
-    assert any("largest output" in str(cell.get("outputs")) for cell in saved["00_quickstart"].cells)  # demonstrations are run
-
-
-def test_run_takes_chapters_by_name_or_number_and_can_leave_them_unanswered(chapters):
-    (chapters / "01_noisy.md").write_text(NOISY, encoding="utf-8")
-    code, said = course("run", "00", "--as-handed-out")
-    assert code == 0 and re.search(r"00_quickstart +\d+\.\d +\d+\.\d +0 of 4 +0 +0 ", said) and "01_noisy" not in said
-    assert course("run", "0") == (1, "There is no chapter '0'; there are 00_quickstart, 01_noisy.\n")
-
-
-def test_run_asks_for_full_marks(chapters, monkeypatch):
-    def execute_poorly(notebooks, workers):
-        return {name: Run(notebook, scores={EXERCISE: 1.0}) for name, notebook in notebooks.items()}
-
-    monkeypatch.setattr(commands, "_execute", execute_poorly)
-    code, said = course("run")
-    assert code == 1 and " 1 of 4 " in said and f"00_quickstart: {EXERCISE} earned 1.0 of 4 points\n" in said
-    assert course("run", "--as-handed-out")[0] == 0
 
 
 # --- course check ----------------------------------------------------------------------------------------------------
@@ -159,6 +64,7 @@ def checked(handed_out, tmp_path_factory):
     (workbook / "01_cut.ipynb").write_text('{"cells": [', encoding="utf-8")
     (workbook / "02_no_notebook.ipynb").write_text('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', encoding="utf-8")
     nbformat.write(with_answers(handed_out, {EXERCISE: "another_name = 1"}), workbook / "03_renamed.ipynb")
+    nbformat.write(handed_out, workbook / "04_untouched.ipynb")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "CHAPTERS", chapters)
         return course("check", workbook)
@@ -166,7 +72,7 @@ def checked(handed_out, tmp_path_factory):
 
 def section(said, name):
     """From the line of one notebook to the line of the next."""
-    match = re.search(rf"(?ms)^{re.escape(name)}: \d.*?(?=^\S+: \d+ of \d+ points|\Z)", said)
+    match = re.search(rf"(?ms)^{re.escape(name)}: \d.*?(?=^\S+: \d+ of \d+ points|^In all: |\Z)", said)
     assert match, said
     return match[0]
 
@@ -201,6 +107,62 @@ def test_check_gives_broken_files_a_sentence_and_ends_with_1(checked):
     assert "Traceback" not in said
 
 
+def test_check_gives_a_chapter_that_waits_one_line_and_ends_with_the_total(checked):
+    lines = checked[1].splitlines()
+    assert [line for line in lines if "04_untouched" in line] == ["04_untouched: not attempted yet (1 exercise, 4 points)"]
+    assert lines[-1] == "In all: 5 of 16 points."  # 4 right, 1 of a known mistake, 0 renamed, 0 untouched
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch, handed_out):
+    """A workbook, and a run that says what is asked for and how, without a kernel."""
+    lora = chapter.student_notebook(places.CHAPTERS / "08_lora.md")
+    names = {"00_quickstart": handed_out, "08_lora": lora, "08_lora.new-00000000": lora, "02b_other": handed_out}
+    (tmp_path / "workbook").mkdir()
+    for name, notebook in names.items():
+        nbformat.write(notebook, tmp_path / "workbook" / f"{name}.ipynb")
+
+    def execute(notebooks, workers, **how):
+        said = {"lora.merge": ("right", 3.0, "Right."), "lora.gradient": ("not attempted", 0.0, "Not attempted yet.")}
+        reports = {i: {"id": i, "state": state, "score": score, "message": says} for i, (state, score, says) in said.items()}
+        return {name: Run(notebook, reports=reports) for name, notebook in notebooks.items()}
+
+    monkeypatch.setattr(commands, "WORKBOOK", tmp_path / "workbook")
+    monkeypatch.setattr(commands, "execute", execute)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "workbook"
+
+
+@pytest.mark.parametrize(
+    ("asked", "marked"),
+    [
+        ([], ["00_quickstart", "02b_other", "08_lora", "08_lora.new-00000000"]),
+        (["08"], ["08_lora", "08_lora.new-00000000"]),
+        (["08_lora", "00"], ["00_quickstart", "08_lora", "08_lora.new-00000000"]),
+        (["02b", "02b_other"], ["02b_other"]),
+        (["workbook/08_lora.ipynb"], ["08_lora"]),
+        (["workbook/08_lora.ipynb", "00"], ["08_lora", "00_quickstart"]),
+        (["workbook"], ["00_quickstart", "02b_other", "08_lora", "08_lora.new-00000000"]),
+    ],
+)
+def test_check_knows_a_chapter_by_its_number_and_its_name(shelf, asked, marked):
+    _, said = course("check", *asked)
+    assert re.findall(r"(?m)^(\d\S+): ", said) == marked
+
+
+def test_check_of_no_chapter_is_a_sentence_and_marks_nothing(shelf):
+    known = "00_quickstart, 02b_other, 08_lora, 08_lora.new-00000000"
+    assert course("check", "00", "8") == (1, f"There is no chapter '8'; there are {known}.\n")
+    assert course("check", "other/08_lora.ipynb")[1].startswith("There is no other/08_lora.ipynb: ")
+
+
+def test_check_shows_what_was_tried_in_full_and_the_rest_in_a_line(shelf):
+    _, said = course("check", "workbook/08_lora.ipynb")
+    assert re.search(r"lora\.merge +✓ +3 of 3 +Right\.", said) and "Not attempted yet.\n" not in said
+    [waiting] = re.findall(r"(?m)^Not attempted yet: (.*)\.$", said)
+    assert "lora.gradient" in waiting.split(", ") and "lora.merge" not in waiting
+
+
 def test_check_without_a_workbook_says_where_it_comes_from(tmp_path):
     none = tmp_path / "none"
     assert course("check", none) == (1, f"There is no {none}: `course lab` makes the workbook and opens it.\n")
@@ -208,66 +170,13 @@ def test_check_without_a_workbook_says_where_it_comes_from(tmp_path):
     assert code == 1 and said.startswith(f"There is no notebook in {tmp_path}")
 
 
-def run_of(notebook, scores=(), texts=(), errors=()):
-    return Run(notebook, scores=dict(scores), texts=dict(texts), errors=list(errors))
-
-
-def place(notebook, grade_id):
-    return next(i for i, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
-
-
-ANSWER, CHECK = "quickstart-lora-forward", "quickstart-lora-forward-check"
-
-
-@pytest.mark.parametrize(
-    ("cell", "error", "state", "message", "complaints"),
-    [
-        (ANSWER, ("SyntaxError", "invalid syntax (123456.py, line 2)"), "wrong",
-         "The cell with your answer raises SyntaxError: invalid syntax (line 2)", 0),
-        (CHECK, ("KeyError", "no such exercise"), "wrong", "The check raises KeyError: no such exercise", 0),
-        (CHECK, ("DeadKernel", "died"), "wrong", "Your function ended the Python process: look for an exit or a crash in it.", 0),
-        (None, ("DeadKernel", "died"), "not marked", "an earlier cell ended the Python process", 1),
-        (None, ("ValueError", ""), "not marked", "the check gave no score: is something else called `check` here?", 1),
-    ],
-)  # fmt: skip
-def test_marks_of_cells_that_raise(handed_out, cell, error, state, message, complaints):
-    index = place(handed_out, cell) if cell else 1
-    found = marking.marks(run_of(handed_out, errors=[CellError(index, *error)]))
-    assert [(m.id, m.state, m.message, m.points) for m in found.marks] == [(EXERCISE, state, message, 4.0)]
-    assert found.marks[0].earned == (0.0 if state == "wrong" else None)
-    assert len(found.complaints) == complaints
-
-
-def test_an_answer_cell_that_raises_below_a_right_function_keeps_its_marks(handed_out):
-    error = CellError(place(handed_out, ANSWER), "ZeroDivisionError", "division by zero")
-    run = run_of(handed_out, {EXERCISE: 4.0}, {EXERCISE: f"{EXERCISE}: 4 of 4 points\nRight."}, [error])
-    found = marking.marks(run)
-    assert (found.marks[0].state, found.marks[0].earned) == ("right", 4.0)
-    assert len(found.complaints) == 1 and found.complaints[0].startswith("the answer cell that begins with `def lora_forward(")
-
-
-def test_a_lost_check_cell_is_missed_by_comparison_with_the_release(handed_out):
-    lost = with_answers(handed_out, {})
-    del lost.cells[place(lost, CHECK)]
-    found = marking.marks(run_of(lost), handed_out)
-    assert [(m.state, m.earned) for m in found.marks] == [("not marked", None)]
-    assert "there is no cell check('quickstart.lora_forward', ...)" in found.marks[0].message
-
-
-def test_written_answers_are_left_to_a_person():
-    lora = chapter.student_notebook(places.CHAPTERS / "08_lora.md")
-    states = {}
-    for text in ("Write your answer here.", "", "Because α is a strength of its own."):
-        found = marking.marks(run_of(with_answers(lora, {"lora.why_scale": text})), lora)
-        states[text] = next((m.state, m.earned, m.points) for m in found.marks if m.id == "lora.why_scale")
-    assert list(states.values()) == [("not attempted", None, 4.0), ("not attempted", None, 4.0), ("written", None, 4.0)]
-
-
 # --- course lab ------------------------------------------------------------------------------------------------------
 
 
-def test_lab_refreshes_the_workbook_and_becomes_jupyterlab(chapters, tmp_path, monkeypatch):
-    course("build", "--class-folder", tmp_path / "class")
+def test_lab_refreshes_the_workbook_and_becomes_jupyterlab(handed_out, tmp_path, monkeypatch):
+    (tmp_path / "chapters").mkdir()
+    nbformat.write(handed_out, tmp_path / "chapters" / "00_quickstart.ipynb")
+    monkeypatch.setattr(commands, "CHAPTERS", tmp_path / "chapters")
     became = []
     monkeypatch.setattr(commands, "WORKBOOK", tmp_path / "workbook")
     monkeypatch.setattr(os, "execve", lambda *arguments: became.append(arguments))
