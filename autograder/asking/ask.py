@@ -13,11 +13,13 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.asking.closing import ClosedModule, holds_stand_in
 from autograder.asking.coerce import ROOM, coerce
+from autograder.asking.fresh import fresh
 from autograder.asking.inputs import copied, untouched
 from autograder.asking.raised import name_of, say, text_of
 from autograder.asking.state import State
@@ -25,19 +27,21 @@ from autograder.asking.state import State
 SECONDS = 10.0  # for all cases of one exercise together
 PRINT_LIMIT = 20_000  # characters
 TEXT_STUB = "Write your answer here."  # what the handed-out written answers read
+MAKE_IT = "make what you need in a cell of your own"
 STUB = "write your answer here, then run the check below"  # what the handed-out functions raise
 
 
 @dataclass
 class Outcome:
-    """What one call came to. `state`: returned, not attempted, raised, timed out, flooded or not callable."""
+    """What one call came to. `state`: returned, not attempted, raised, closed, timed out, flooded or not callable."""
 
-    state: str
+    state: State
     value: Any = None  # plain data that shares nothing with what was returned (see `coerce`)
     message: str = ""  # one sentence for the student when the state is not `returned`
     printed: str = ""
     changed: list[str] = field(default_factory=list)  # names of inputs that the function changed in place
     error: str = ""  # the nearest built-in type of the exception, when the state is `raised`
+    missing: str = ""  # the name, where that is a NameError
 
 
 class _OutOfTime(BaseException):
@@ -57,18 +61,29 @@ class _Bounded(io.StringIO):
         return super().write(text)
 
 
-def ask_all(answer: Any, probe: Callable, inputs: list[dict[str, Any]], seconds: float = SECONDS) -> list[Outcome]:
-    """Ask `answer` once for each set of inputs, within one time budget for all of them."""
+def ask_all(
+    answer: Any, probe: Callable, inputs: list[dict[str, Any]], seconds: float = SECONDS, seed: int = 0,
+    demonstrated: Collection[str] = (),
+) -> list[Outcome]:
+    """Ask `answer` once for each set of inputs, within one time budget for all of them.
+
+    `seed` is what the generators begin with. `demonstrated` are names that only a demonstration has made, and that are
+    therefore not there: who uses one is told so.
+    """
     if not callable(answer):
         message = f"expected a function, came {type(answer).__name__}: pass the function itself, without calling it"
         return [Outcome(State.NOT_CALLABLE, message=message) for _ in inputs]
     deadline, room = time.monotonic() + seconds, [ROOM]
     outcomes: list[Outcome] = []
-    for given in inputs:
-        if outcomes and outcomes[-1].state in (State.TIMED_OUT, State.FLOODED):
-            outcomes.append(copy.copy(outcomes[-1]))  # a loop costs one limit, not one a case
-        else:
-            outcomes.append(_ask(answer, probe, given, room, max(deadline - time.monotonic(), 0.01), seconds))
+    with fresh(seed):
+        for given in inputs:
+            if outcomes and outcomes[-1].state in (State.TIMED_OUT, State.FLOODED):
+                outcomes.append(copy.copy(outcomes[-1]))  # a loop costs one limit, not one a case
+            else:
+                outcomes.append(_ask(answer, probe, given, room, max(deadline - time.monotonic(), 0.01), seconds))
+    for outcome in outcomes:
+        if outcome.error == "NameError" and outcome.missing in demonstrated:
+            outcome.message += f"; {outcome.missing} was made by a demonstration, which is not run when this is marked: {MAKE_IT}"
     return outcomes
 
 
@@ -104,7 +119,13 @@ def _call(answer: Any, probe: Callable, given: dict[str, Any], room: list[int]) 
     except BaseException as error:  # SystemExit too: exit() in an answer must not end the kernel
         if isinstance(error, NotImplementedError) and text_of(error) in ("", STUB):  # torch raises it too, with its own text
             return Outcome(State.NOT_ATTEMPTED, message="not attempted yet: write your answer in the cell above and run it")
-        return Outcome(State.RAISED, message=say(error), error=name_of(error))
+        if isinstance(error, ClosedModule):
+            return Outcome(State.CLOSED, message=text_of(error), error=name_of(error))
+        missing = str(error.name) if isinstance(error, NameError) else ""
+        return Outcome(State.RAISED, message=say(error), error=name_of(error), missing=missing)
+    taken = holds_stand_in(value)
+    if taken:
+        return Outcome(State.CLOSED, message=str(ClosedModule(taken)), error="ImportError")
     return Outcome(State.RETURNED, coerce(value, room))
 
 

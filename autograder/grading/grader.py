@@ -28,6 +28,7 @@ from autograder.judging.judge import judge
 from autograder.judging.report import Report
 from autograder.judging.trial import Trial
 from autograder.notebooks.cells import imports
+from autograder.notebooks.names import Ran, only_demonstrated
 
 
 class Grader:
@@ -97,7 +98,8 @@ class Grader:
         limits, answers, failed, state = self.limits, {}, [], ""
         with warm.fork() as channel:
             trials = self._draw(seed)  # while it forks
-            questions = [_question(trial, self.exercises[i], _seed(seed, f"answers of {i}")) for i, trial in trials.items()]
+            shown = sorted(only_demonstrated([Ran(cell.source, "", cell.demonstration) for cell in work.cells]))
+            questions = [_question(trial, _seed(seed, f"answers of {i}"), shown) for i, trial in trials.items()]
             frame = encode({"seed": _seed(seed, "cells"), "cells": work.run, "questions": questions})
             end = time.monotonic() + limits.submission
             try:
@@ -117,9 +119,10 @@ class Grader:
         if state:
             work.note(f"it stopped answering ({state})", human=state == State.UNREADABLE)
         errors = _cell_errors(failed, work)
+        ran = [Ran(cell.source, errors.get(cell.id, ""), cell.demonstration) for cell in work.cells]
         outcomes = {i: instead(trial, state) for i, trial in trials.items() if i not in answers}
         for exercise_id, answer in answers.items():
-            found = outcomes_of(trials[exercise_id], answer, errors.get(self.released.exercises[exercise_id]))
+            found = outcomes_of(trials[exercise_id], answer, ran)
             if any(outcome.state == State.UNREADABLE for outcome in found):
                 work.note(f"what came back for {exercise_id} was not made by the course's own code", human=True)
             outcomes[exercise_id] = found
@@ -162,8 +165,9 @@ def _seed(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4], "big")
 
 
-def _question(trial: Trial, exercise: Exercise, seed: int) -> dict[str, Any]:
-    return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed}
+def _question(trial: Trial, seed: int, demonstrated: list[str]) -> dict[str, Any]:
+    return {"id": trial.id, "name": trial.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed,
+            "demonstrated": demonstrated}  # fmt: skip
 
 
 def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:

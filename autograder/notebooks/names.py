@@ -9,14 +9,18 @@ demonstrations, as it is when it is checked and graded.
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import symtable
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from autograder.asking.state import State
-from autograder.notebooks.cells import plain_python
+from nbformat import NotebookNode
 
+from autograder.asking.state import State
+from autograder.notebooks.cells import DEMONSTRATION, plain_python
+
+NOT_RUN = re.compile(r"# (demonstration-\w+) is not run here\n")
 _DEFINES = re.compile(r"^(?:async +)?(?:def|class) +(\w+)|^(\w+)(?: *:[^=\n]+)? *=(?!=)", re.MULTILINE)
 
 
@@ -80,7 +84,7 @@ def only_demonstrated(ran: Sequence[Ran]) -> set[str]:
     return {name for name, demonstrated in last.items() if demonstrated}
 
 
-def instead(name: str, there: bool, ran: Sequence[Ran]) -> tuple[State, str] | None:
+def not_asked(name: str, there: bool, ran: Sequence[Ran]) -> tuple[State, str] | None:
     """What to say in place of asking the function `name`: the cell that was to define it did not run, or there is none.
 
     None when it can be asked. `there`: whether the name has a value; after a cell that does not parse that is an older one.
@@ -93,6 +97,18 @@ def instead(name: str, there: bool, ran: Sequence[Ran]) -> tuple[State, str] | N
     if cell is not None and cell.error:
         return State.RAISED, f"the cell that defines {name} raised {cell.error}, so there is no {name}"
     return State.NOT_ATTEMPTED, f"there is no {name} yet: the cell that defines it is missing or empty, or was not run"
+
+
+def without_demonstrations(notebook: NotebookNode) -> NotebookNode:
+    """A copy of a notebook in which each demonstration is replaced by its import statements that the student's cells lean on."""
+    notebook = copy.deepcopy(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    students = [cell.source for cell in code if not cell.metadata.get("nbgrader", {}).get("locked")]
+    for cell in code:
+        if DEMONSTRATION in cell.metadata.get("tags", []):
+            name = cell.metadata.get("nbgrader", {}).get("grade_id", DEMONSTRATION)
+            cell.source = f"# {name} is not run here\n{imports_for(cell.source, students)}"
+    return notebook
 
 
 def _defined(source: str) -> set[str]:

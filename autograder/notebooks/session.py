@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import re
 from typing import Any
 
-from autograder.notebooks.names import Ran
+from autograder.notebooks.cells import DEMONSTRATION, is_kind
+from autograder.notebooks.names import NOT_RUN, Ran
 from autograder.places import CHAPTERS
 
 _ran: list[Ran] = []
@@ -25,9 +27,10 @@ def watch(shell: Any) -> None:
 
 
 def _remember(result: Any) -> None:
-    source = result.info.raw_cell if result.info is not None else ""
+    source = (result.info.raw_cell if result.info is not None else "") or ""
     error = result.error_before_exec or result.error_in_exec
-    _ran.append(Ran(source or "", said(error) if error is not None else "", is_demonstration(source or "")))
+    shown = _demonstrations().get(_name_of(source))
+    _ran.append(Ran(shown or source, said(error) if error is not None else "", shown is not None))
 
 
 def said(error: BaseException) -> str:
@@ -40,13 +43,19 @@ def said(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def is_demonstration(source: str) -> bool:
-    """Whether a cell is one of the course's demonstrations, unchanged: its digest is in their names."""
-    return hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()[:8] in _demonstrations()
+def _name_of(source: str) -> str:
+    """The name that a demonstration of this source has: its digest, or what is said where it was not run."""
+    told = NOT_RUN.match(source)
+    return told[1] if told else f"{DEMONSTRATION}-{hashlib.sha256(source.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 @functools.cache
-def _demonstrations() -> frozenset[str]:
-    """The digests in the names of all demonstration cells that were handed out."""
-    texts = (path.read_text(encoding="utf-8", errors="replace") for path in CHAPTERS.glob("*.ipynb"))
-    return frozenset(found for text in texts for found in re.findall(r'"grade_id": "demonstration-([0-9a-f]{8})', text))
+def _demonstrations() -> dict[str, str]:
+    """The source of every demonstration that was handed out, by its name."""
+    found = {}
+    for path in CHAPTERS.glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
+            if is_kind(name, DEMONSTRATION):
+                found[name] = "".join(cell["source"])
+    return found

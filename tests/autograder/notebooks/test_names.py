@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.asking.state import State
-from autograder.notebooks.names import Ran, brought, imports_for, instead, made, only_demonstrated, used
+from autograder.notebooks.names import Ran, brought, imports_for, made, not_asked, only_demonstrated, used
 
 DEMONSTRATION = """\
 import numpy as np, os.path
@@ -67,5 +67,5 @@ RAISED = Ran("f = 1 / 0", "ZeroDivisionError: division by zero")
     (True, [Ran("x = f(2", "SyntaxError: '(' was never closed (line 1)"), FINE], None, ""),
 ])
 def test_what_is_said_in_place_of_asking(there, cells, state, words):
-    found = instead("f", there, cells)
+    found = not_asked("f", there, cells)
     assert (found is None) if state is None else (found[0] is state and found[1].startswith(words))
