@@ -50,6 +50,7 @@ def draw(exercise: Exercise, seed: int) -> Trial:
         tolerance=exercise.tolerance,
         seed=seed,
         cases=cases,
+        closed=list(exercise.closed),
     )
 
 

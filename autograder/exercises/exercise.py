@@ -16,6 +16,7 @@ in a file of `autograder/exercises/<topic>/`, and one marker in the chapter. Eve
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,7 +75,6 @@ class Exercise:
     misconceptions: Sequence[Misconception]
     probe: Callable = call  # must live in autograder.asking.probes: it runs beside the student's code
     expected: Callable[..., Any] | None = None  # inputs as keywords -> output; the model answer when None
-    closes: Sequence[str] = ()  # modules of courselib.lab that hold the answer; the topic's own room is closed anyway
     tolerance: float = RELATIVE_TOLERANCE
     origin: str = field(default_factory=lambda: _caller())
 
@@ -89,8 +89,13 @@ class Exercise:
 
     @property
     def closed(self) -> tuple[str, ...]:
-        """The modules that are shut while this is checked and graded: the topic's room in courselib, and what `closes` adds."""
-        return f"courselib.{self.id.split('.')[0]}", *self.closes
+        """The modules that are shut while it is checked and graded, the same for all exercises of its topic.
+
+        The topic's room in courselib, and what `CLOSES` of the topic's folder names: files of the lab that hold an answer.
+        """
+        topic = self.id.split(".")[0]
+        folder = sys.modules.get(f"autograder.exercises.{topic}")
+        return f"courselib.{topic}", *getattr(folder, "CLOSES", ())
 
     def fail(self, what: str) -> AuthorError:
         return AuthorError(f"{self.origin}: exercise {self.id!r}: {what}")

@@ -101,7 +101,7 @@ def _state(score: float, points: float, outcomes: list[Outcome], readings: list[
         return State.NOT_ATTEMPTED
     if score > 0:
         return State.PARTIAL
-    for state in (State.CRASHED, State.TIMED_OUT, State.FLOODED, State.NOT_CALLABLE, State.RAISED):
+    for state in (State.CRASHED, State.TIMED_OUT, State.FLOODED, State.NOT_CALLABLE, State.CLOSED, State.RAISED):
         if state in states:
             return state
     return State.UNREADABLE if all(complaint for _, complaint in readings) else State.WRONG
@@ -113,8 +113,8 @@ def _message(trial: Trial, state: str, misconception: str | None, rows: list[Row
     elif misconception:
         message = trial.says[misconception]
     else:
-        early = state in (State.NOT_ATTEMPTED, State.NOT_CALLABLE)
-        said = outcomes[0].message if early else next(row.comment for row in rows if row.earned < row.points)
+        whole = len({outcome.message for outcome in outcomes}) == 1 and outcomes[0].message  # whatever the case
+        said = whole or next(row.comment for row in rows if row.earned < row.points)
         message = said[:1].upper() + said[1:]
     changed = next((outcome.changed for outcome in outcomes if outcome.changed), None)
     if changed:

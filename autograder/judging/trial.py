@@ -35,6 +35,7 @@ class Trial:
     tolerance: float
     seed: int
     cases: list[dict[str, Any]]
+    closed: list[str]  # the modules that are shut while it is asked
 
     @property
     def points(self) -> float:

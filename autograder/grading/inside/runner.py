@@ -134,7 +134,8 @@ def _answer(question: dict[str, Any], namespace: dict[str, Any], seconds: float)
     if question["name"] not in namespace:
         return WENT_WELL + _instead(question, "missing")
     probe = getattr(probes, question["probe"])
-    outcomes = ask_all(namespace[question["name"]], probe, question["inputs"], seconds, question["seed"], question["demonstrated"])
+    how = {"seconds": seconds, "seed": question["seed"], "demonstrated": question["demonstrated"]}
+    outcomes = ask_all(namespace[question["name"]], probe, question["inputs"], **how)
     flag = RAISED if any(outcome.state == State.RAISED for outcome in outcomes) else WENT_WELL
     return flag + encode({"id": question["id"], "outcomes": [_plain(outcome) for outcome in outcomes]})
 
