@@ -13,9 +13,18 @@ from autograder.judging.report import Report
 from autograder.judging.trial import PUBLIC_SEED, Trial, load
 from autograder.places import PUBLIC
 
+REPORT = "application/vnd.finetuning-course.report+json"  # the MIME type of `Report.to_dict()`, for programs to read
 
-def check(exercise_id: str, answer: Any) -> float:
-    """Check an answer against the public cases, show the table, and return the score in points as a plain float.
+
+class Score(float):
+    """A float that a notebook does not show, for the table has said it. Its text is the number, which nbgrader reads."""
+
+    def _repr_html_(self) -> str:
+        return ""
+
+
+def check(exercise_id: str, answer: Any) -> Score:
+    """Check an answer against the public cases, show the table, and return the score in points.
 
     Args:
         exercise_id: for example `"lora.gradient"`.
@@ -26,7 +35,7 @@ def check(exercise_id: str, answer: Any) -> float:
     """
     report = mark(_public_trial(exercise_id), answer)
     _show(report)
-    return report.score
+    return Score(report.score)
 
 
 def grade(exercise_id: str, answer: Any, seed: int | None = None) -> Report:
@@ -65,7 +74,7 @@ def _show(report: Report) -> None:
     else:
         shell = get_ipython()
     if shell is not None and hasattr(shell, "kernel"):
-        display({"text/plain": report.text(), "text/html": report._repr_html_()}, raw=True)
+        display({"text/plain": report.text(), "text/html": report._repr_html_(), REPORT: report.to_dict()}, raw=True)
     else:
         print(report.text())
 
@@ -98,4 +107,4 @@ def explain_missing_names() -> None:
     shell.set_custom_exc((NameError,), handler)
 
 
-__all__ = ["STUB", "check", "explain_missing_names", "grade", "mark"]
+__all__ = ["REPORT", "STUB", "check", "explain_missing_names", "grade", "mark"]

@@ -76,6 +76,8 @@ class Exercise:
     expected: Callable[..., Any] | None = None  # inputs as keywords -> output; the model answer when None
     closes: Sequence[str] = ()  # modules of courselib.lab that hold the answer; the topic's own room is closed anyway
     tolerance: float = RELATIVE_TOLERANCE
+    refuses: type[Exception] | None = None  # what the model answer raises for inputs that have to be turned down
+    keeps_inputs: bool = False  # the statement says that inputs stay as they were, so changing them in place costs the values
     origin: str = field(default_factory=lambda: _caller())
 
     @property
