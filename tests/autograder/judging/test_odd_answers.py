@@ -79,7 +79,8 @@ WRONG = [
     lambda: 1, torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
     torch.ones(2, 2) * 1j, np.ones(3) * 1j, float("nan"), range(20_000_000), [0.0] * 150_000, [[1.0], [1.0, 2.0]],
     torch.zeros(0), np.zeros((0, 3)), torch.ones([1] * 40), [None], (), [], [[]], ("a", object()), iter([1.0]), np.array(["x"]),
-    np.zeros(2, dtype="datetime64[s]"), torch.zeros(1, device="meta"), True, None, Decimal("sNaN"), Fraction(10**400), NotImplemented, ..., type, ValueError("x"), torch.float32,
+    np.zeros(2, dtype="datetime64[s]"), torch.zeros(1, device="meta"),
+    True, None, Decimal("sNaN"), Fraction(10**400), NotImplemented, ..., type, ValueError("x"), torch.float32,
     Sequence(1.0), "\ud800",
 ]
 
