@@ -7,7 +7,6 @@ import secrets
 from typing import Any
 
 from autograder.asking.ask import STUB, Outcome, ask_all
-from autograder.exercises.drawing import draw
 from autograder.judging.judge import judge
 from autograder.judging.report import Report
 from autograder.judging.trial import PUBLIC_SEED, Trial, load
@@ -47,6 +46,7 @@ def grade(exercise_id: str, answer: Any, seed: int | None = None) -> Report:
     if PUBLIC.exists():
         raise KeyError("this is a student's copy of the course: it holds public cases only, so use check(...) here")
     from autograder.exercises import exercises
+    from autograder.exercises.drawing import draw
 
     return mark(draw(exercises[exercise_id], secrets.randbits(32) if seed is None else seed), answer)
 
@@ -61,6 +61,7 @@ def _public_trial(exercise_id: str) -> Trial:
     if PUBLIC.exists():
         return load(exercise_id)
     from autograder.exercises import exercises
+    from autograder.exercises.drawing import draw
 
     return draw(exercises[exercise_id], PUBLIC_SEED)
 
