@@ -65,6 +65,7 @@ BROKEN = {
     "one that is right": (with_third("sum", lambda x: x + x, "a sum"),
                           "misconception 'sum' cannot be told from the right answer with seed 0"),
     "one that always raises": (with_third("broken", fails, "never read"), "cannot be told"),
+    "one within a rounding of right": (with_third("near", lambda x: 2.001 * x, "n"), "misconception 'near' cannot be told"),
     "one that some seeds hide": (dict(cases=sometimes),
                                  r"misconception 'square' cannot be told from the right answer with seed \d+:"),
     "one that earns less than it declares": (with_third("half", lambda x: x / 2, "h", earns=1),
