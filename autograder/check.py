@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import re
 import secrets
@@ -20,9 +19,18 @@ from autograder.notebooks import session
 from autograder.notebooks.names import not_asked, only_demonstrated
 from autograder.places import PUBLIC
 
+REPORT = "application/vnd.finetuning-course.report+json"  # the MIME type of `Report.to_dict()`, for programs to read
 
-def check(exercise_id: str, answer: Any) -> float:
-    """Check an answer against the public cases, show the table, and return the score in points as a plain float.
+
+class Score(float):
+    """A float that a notebook does not show, for the table has said it. Its text is the number, which nbgrader reads."""
+
+    def _repr_html_(self) -> str:
+        return ""
+
+
+def check(exercise_id: str, answer: Any) -> Score:
+    """Check an answer against the public cases, show the table, and return the score in points.
 
     Args:
         exercise_id: for example `"lora.gradient"`.
@@ -33,7 +41,7 @@ def check(exercise_id: str, answer: Any) -> float:
     """
     report = mark(_public_trial(exercise_id), answer)
     _show(report)
-    return report.score
+    return Score(report.score)
 
 
 def grade(exercise_id: str, answer: Any, seed: int | None = None) -> Report:
@@ -109,8 +117,7 @@ def _show(report: Report) -> None:
     if hasattr(_shell(), "kernel"):
         from IPython.display import display
 
-        data = {"application/vnd.finetuning-course.report+json": dataclasses.asdict(report)}
-        display({"text/plain": report.text(), "text/html": report._repr_html_()} | data, raw=True)
+        display({"text/plain": report.text(), "text/html": report._repr_html_(), REPORT: report.to_dict()}, raw=True)
     else:
         print(report.text())
 
@@ -140,4 +147,4 @@ def settle_in() -> None:
     shell.set_custom_exc((NameError,), handler)
 
 
-__all__ = ["STUB", "check", "grade", "mark", "settle_in"]
+__all__ = ["REPORT", "STUB", "check", "grade", "mark", "settle_in"]

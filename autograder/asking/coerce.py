@@ -38,12 +38,14 @@ class _TooMuch(Exception):
 def coerce(value: Any, room: list[int]) -> Any:
     """The plain form of `value`. Never raises an `Exception`: what cannot be read is `Opaque`.
 
-    `room` is `[ROOM]` for the first output of an exercise; each output takes what it needs of it, and what finds none is
-    `Opaque` too.
+    `room` is `[ROOM]` for the first output of an exercise; each output takes what it needs of it, and what needs more than
+    is left takes nothing and is `Opaque` too.
     """
+    left = room[0]
     try:
         return _coerce(value, 0, room)
     except _TooMuch:
+        room[0] = left
         return MUCH
 
 
@@ -84,26 +86,18 @@ def _plain(value: Any, kind: type, depth: int, room: list[int]) -> Any:
     if issubclass(kind, (Real, Decimal)):
         return float(value)
     if issubclass(kind, tuple):
-        return tuple(_coerce(item, depth + 1, room) for item in _few(tuple.__iter__(value), tuple.__len__(value), room))
+        return tuple(_coerce(item, depth + 1, room) for item in tuple.__iter__(value))
     if issubclass(kind, list):
-        return [_coerce(item, depth + 1, room) for item in _few(list.__iter__(value), list.__len__(value), room)]
+        return [_coerce(item, depth + 1, room) for item in list.__iter__(value)]
     if kind in LISTS:
-        return [_coerce(item, depth + 1, room) for item in _few(value, len(value), room)]
+        return [_coerce(item, depth + 1, room) for item in value]
     if issubclass(kind, dict) and all(type(key) is str for key in dict.keys(value)):
-        items = _few(dict.items(value), dict.__len__(value), room)
-        return {_coerce(key, depth + 1, room): _coerce(item, depth + 1, room) for key, item in items}
+        return {_coerce(key, depth + 1, room): _coerce(item, depth + 1, room) for key, item in dict.items(value)}
     if issubclass(kind, np.ndarray):
         return _array(np.ndarray.view(value, np.ndarray), depth, room)
     if kind in (memoryview, array.array) or hasattr(kind, "__array__"):
         return _array(np.asarray(value).view(np.ndarray), depth, room)
     return _opaque(kind)
-
-
-def _few(items: Any, number: int, room: list[int]) -> Any:
-    """The items, when there is room for so many: a list of a billion is not walked through."""
-    if number > room[0]:
-        raise _TooMuch
-    return items
 
 
 def _integer(value: int, room: list[int]) -> Any:
@@ -130,7 +124,6 @@ def _array(value: np.ndarray, depth: int, room: list[int]) -> Any:
     if value.size > MAX_NUMBERS:
         return _numbers(value.size)
     if value.dtype.kind in "OU":  # numbers as objects, strings
-        _few(value, value.size, room)
         return _coerce(value.tolist(), depth + 1, room)
     if value.dtype.kind not in "biuf":
         return Opaque(f"an array of type {value.dtype.name}")

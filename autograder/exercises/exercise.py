@@ -76,6 +76,8 @@ class Exercise:
     probe: Callable = call  # must live in autograder.asking.probes: it runs beside the student's code
     expected: Callable[..., Any] | None = None  # inputs as keywords -> output; the model answer when None
     tolerance: float = RELATIVE_TOLERANCE
+    refuses: type[Exception] | None = None  # what the model answer raises for inputs that have to be turned down
+    keeps_inputs: bool = False  # the statement says that inputs stay as they were, so changing them in place costs the values
     origin: str = field(default_factory=lambda: _caller())
 
     @property

@@ -20,12 +20,14 @@ from autograder.asking.wire import pack, unpack
 from autograder.places import PUBLIC
 
 PUBLIC_SEED = 2106  # the cases that a student's own check uses; grading draws its own
-RAISES = "this misconception raises"  # stands for the output of a wrong answer that does not survive these inputs
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Everything `check` needs of an exercise, as data. `cases` holds dicts with label, group, inputs, expected, mistaken."""
+    """Everything `check` needs of an exercise, as data. `cases` holds dicts with label, group, inputs, expected, mistaken.
+
+    `expected` is a plain output, and `mistaken` one for each misconception; `Raised` where one raises an exception.
+    """
 
     id: str
     name: str
@@ -33,6 +35,7 @@ class Trial:
     says: dict[str, str]
     probe: str
     tolerance: float
+    keeps_inputs: bool
     seed: int
     cases: list[dict[str, Any]]
     closed: list[str]  # the modules that are shut while it is asked
