@@ -39,8 +39,8 @@ def grade(
     from autograder.grading.agreement import Disagreement
     from autograder.grading.classroom import NoClass
     from autograder.grading.classwork import grade_class
+    from autograder.grading.enclosure import SandboxUnavailable, require
     from autograder.grading.journal import Busy, OtherJournal
-    from autograder.grading.sandbox import SandboxUnavailable, require
 
     room = _room(folder, assignment, db)
     if not room.students():
