@@ -12,6 +12,7 @@ from pathlib import Path
 
 from autograder.exercises import exercises
 from autograder.exercises.exercise import Exercise, Written
+from autograder.grading.journal import Entry
 from autograder.grading.submission import Released
 from autograder.notebooks.cells import check_name
 from autograder.places import CHAPTERS
@@ -35,6 +36,18 @@ def require_agreement(assignment: str, released: Released, most: Mapping[str, fl
     wrong = [*differences(released), *_missing(assignment, released), *_recorded_otherwise(released, most)]
     if wrong:
         raise Disagreement(refusal(wrong, assignment, class_folder))
+
+
+def require_graded_as_now(assignment: str, entries: Mapping[str, Entry]) -> None:
+    """Raise `Disagreement` when a result in the journal is older than a change of its exercise's points."""
+    for student, entry in entries.items():
+        for exercise_id, report in entry.graded.reports.items():
+            now = exercises[exercise_id].points if exercise_id in exercises else None
+            if report.points != now:
+                raise Disagreement(
+                    f"{exercise_id} of {student} was graded when it had {_points(report.points)}, and it has {_points(now)} now: "
+                    f"run `course grade {assignment} --again`."
+                )
 
 
 def differences(released: Released) -> list[str]:

@@ -39,8 +39,8 @@ def grade(
     from autograder.grading.agreement import Disagreement
     from autograder.grading.classroom import NoClass
     from autograder.grading.classwork import grade_class
+    from autograder.grading.enclosure import SandboxUnavailable, require
     from autograder.grading.journal import Busy, OtherJournal
-    from autograder.grading.sandbox import SandboxUnavailable, require
 
     room = _room(folder, assignment, db)
     if not room.students():
@@ -81,21 +81,24 @@ def report(
     db: Database = None,
 ) -> None:
     """Write one page about how a class did, the marks as CSV, and files that Canvas and Moodle import."""
-    from autograder.grading import class_report, exports
+    from autograder.grading import class_report, exports, marks
+    from autograder.grading.agreement import Disagreement, require_graded_as_now
+    from autograder.grading.classwork import agreed
     from autograder.grading.journal import OtherJournal, entries
 
     room = _room(folder, assignment, db)
     try:
-        found = entries(room.journal)
-        page = class_report.page(assignment, found)
-    except (OtherJournal, class_report.NothingGraded) as error:
+        released, found = agreed(room), entries(room.journal)
+        require_graded_as_now(assignment, found)
+        rows, most = marks.read(room.database, assignment, released), marks.most(released)
+        page = class_report.page(assignment, rows, most, found)
+    except (Disagreement, OtherJournal, class_report.NothingGraded) as error:
         _stop(str(error))
-    rows, most = exports.read(room.database, assignment)
     target = room.folder / "reports" / assignment
     target.mkdir(parents=True, exist_ok=True)
     files = {
-        "report.html": page, "marks.csv": class_report.table(found),
-        "canvas.csv": exports.canvas(rows, assignment, most), "moodle.csv": exports.moodle(rows, assignment),
+        "report.html": page, "marks.csv": class_report.table(rows, most, found),
+        "canvas.csv": exports.canvas(rows, assignment, sum(most.values())), "moodle.csv": exports.moodle(rows, assignment),
     }
     for name, text in files.items():
         (target / name).write_text(text, encoding="utf-8")

@@ -37,9 +37,9 @@ def student_message(report: Report) -> str:
 
 
 def for_students(report: Report) -> Report:
-    """The report with nothing but our own sentences in it."""
+    """The report with nothing but our own sentences in it. The mark in it is the check's; a person may have given another."""
     rows = [replace(row, comment="right" if row.earned == row.points else "not right yet") for row in report.rows]
-    return replace(report, message=student_message(report), rows=rows, printed="")
+    return replace(report, id=f"{report.id}, by the check", message=student_message(report), rows=rows, printed="")
 
 
 def table_html(report: Report) -> str:

@@ -17,11 +17,11 @@ from autograder.exercises import exercises
 from autograder.exercises.drawing import draw
 from autograder.exercises.exercise import Exercise
 from autograder.grading.agreement import Disagreement, differences, refusal
+from autograder.grading.enclosure import SandboxUnavailable
 from autograder.grading.graded import Graded
 from autograder.grading.inside.channel import Closed
 from autograder.grading.inside.limits import GRACE, Limits
 from autograder.grading.outcomes import instead, outcomes_of
-from autograder.grading.sandbox import SandboxUnavailable
 from autograder.grading.submission import Plan, UnreadableSubmission, plan, read_released
 from autograder.grading.warm import Infrastructure, Lost, Warm
 from autograder.judging.judge import judge

@@ -18,7 +18,7 @@ from autograder.notebooks.cells import CHECK, DEMONSTRATION, SETUP, TITLE, answe
 from autograder.notebooks.names import imports_for
 
 SMALL = 16 << 20  # bytes; a larger file is slimmed in a process of its own before it is read here
-LARGE = 512 << 20  # bytes; more than that nobody hands in
+MOST_BYTES = 128 << 20  # of a file; a larger one is refused, and in a class folder it is not even read
 SOURCE_MOST = 2 << 20  # characters of all cells together
 CELLS_MOST = 5_000
 NOTES_MOST = 50
@@ -132,7 +132,7 @@ def plan(data: bytes, released: Released) -> Plan:
 
 def _cells(data: bytes) -> tuple[list[Cell], dict[str, Any]]:
     """The cells of a notebook file and its metadata."""
-    if len(data) > LARGE:
+    if len(data) > MOST_BYTES:
         raise UnreadableSubmission(f"the file has {len(data) >> 20:,} MB; that is no notebook of this course")
     if len(data) > SMALL:
         data = _slim(data)

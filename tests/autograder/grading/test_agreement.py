@@ -6,11 +6,15 @@ import re
 import pytest
 
 from autograder import exercises
+from autograder.asking.state import State
 from autograder.exercises.exercise import Part
 from autograder.grading import agreement
-from autograder.grading.agreement import Disagreement, require_agreement
+from autograder.grading.agreement import Disagreement, require_agreement, require_graded_as_now
+from autograder.grading.graded import Graded
 from autograder.grading.grader import Grader
+from autograder.grading.journal import Entry
 from autograder.grading.submission import read_released
+from autograder.judging.report import Report
 from submissions import cell, data, notebook, released
 
 LORA, WRITTEN = "08_lora", "lora.why_scale"
@@ -111,3 +115,19 @@ def test_a_sentence_names_five_and_counts_the_rest():
     count = len(most())
     assert sentence.count("the gradebook knows no cell for") == agreement.SHOWN
     assert f"; and {count - agreement.SHOWN} more." in sentence
+
+
+def test_what_was_graded_before_the_points_changed_is_not_reported():
+    points = exercises["lora.gradient"].points
+
+    def entry(points: float, exercise_id: str = "lora.gradient") -> dict[str, Entry]:
+        report = Report(exercise_id, 0.0, points, State.WRONG, None, "")
+        return {"ada": Entry("ada", "k", Graded(1, {exercise_id: report}, {}, [], False, True, 0.1))}
+
+    require_graded_as_now(LORA, entry(points))
+    for entries, told in (
+        (entry(points + 1), f"lora.gradient of ada was graded when it had {points + 1:g} points, and it has {points:g} points"),
+        (entry(2.0, "lora.gone"), "lora.gone of ada was graded when it had 2 points, and it has no points"),
+    ):
+        with pytest.raises(Disagreement, match=f"{told} now: run `course grade 08_lora --again`"):
+            require_graded_as_now(LORA, entries)

@@ -103,6 +103,21 @@ def test_a_killed_writer_leaves_every_line_it_reported(tmp_path):
         assert {f"s{i}" for i in reported} <= set(journal.entries())
 
 
+def test_what_the_system_takes_in_pieces_is_written_whole_and_synced_before_it_is_reported(tmp_path, monkeypatch):
+    """A signal may shorten a write. And what a kill cannot show: all of it was synced."""
+    path = tmp_path / "a.jsonl"
+    write, synced = os.write, []
+    with Journal(path) as journal, monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, data: write(file, data[:7]))
+        patch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.read_bytes())))
+        for student in ("ada", "bob"):
+            journal.add(Entry(student, "k", graded(1.0)))
+            assert synced[-1] == (path.stat().st_ino, path.read_bytes())
+        journal.recorded(Entry("ada", "k", graded(1.0)))
+    assert set(entries(path)) == {"ada", "bob"}
+    assert [data.count(b"\n") for _, data in synced] == [1, 2, 3]
+
+
 def test_a_key_tells_submissions_and_releases_apart():
     pairs = [(b"r", b"s"), (b"r", b"t"), (b"q", b"s"), (b"rs", b""), (b"", b"rs")]
     assert len({key_of(*pair) for pair in pairs}) == len(pairs)
