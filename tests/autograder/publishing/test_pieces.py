@@ -38,6 +38,11 @@ def test_what_is_quoted_is_prose_and_shifts_no_line(tmp_path):
     assert QUOTED.strip() in source_notebook(written(tmp_path, QUOTED)).cells[0].source  # and reads as it was written
 
 
+def test_a_marker_inside_a_list_is_prose_and_is_left_as_it_is(tmp_path):
+    listed = "- one\n\n  ```{exercise} lora.merge\n  ```\n"
+    assert source_notebook(written(tmp_path, listed)).cells[0].source.endswith(listed.strip())
+
+
 @pytest.mark.parametrize("above", ["", "x = 1\n" * 40])
 def test_of_two_cells_that_begin_alike_the_right_one_is_named(tmp_path, above):
     """The first 200 characters of a cell were looked for, and found where another cell began with them."""
