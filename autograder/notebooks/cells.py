@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 SETUP, DEMONSTRATION = "setup", "demonstration"
 KINDS = (SETUP, DEMONSTRATION)
 CHECK = re.compile(r"""\s*check\(\s*['"]([\w.]+)['"]\s*,[^\n]*\)\s*""")
-TITLE = re.compile(r"\*\*Exercise `([\w.]+)`\*\*")
+TITLE = re.compile(r"(?m)^### Exercise `([\w.]+)`")  # a heading, so that the table of contents lists it
 
 
 def answer_name(exercise_id: str) -> str:

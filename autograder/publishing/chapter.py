@@ -17,10 +17,9 @@ import hashlib
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbformat import NotebookNode
 
@@ -28,9 +27,8 @@ from autograder.exercises import exercises
 from autograder.exercises.exercise import AuthorError, Exercise, Written
 from autograder.notebooks.cells import DEMONSTRATION, KINDS, SETUP, answer_name, check_name, plain_python
 from autograder.places import CHAPTERS
-
-_MARKER = re.compile(r"^```\{exercise\}[ \t]*(\S*)[ \t]*\n```[ \t]*$", re.MULTILINE)
-_FENCE = re.compile(r"^```\{(?:code-cell|exercise)\}", re.MULTILINE)
+from autograder.publishing import edits
+from autograder.publishing.pieces import Piece, pieces
 
 
 def chapter_sources(folder: Path = CHAPTERS) -> list[Path]:
@@ -39,49 +37,65 @@ def chapter_sources(folder: Path = CHAPTERS) -> list[Path]:
 
 
 def source_notebook(path: Path) -> NotebookNode:
-    """The instructor's notebook of one chapter, with model answers. Raises `AuthorError` with file and line."""
-    text = path.read_text(encoding="utf-8")
-    marked = _MARKER.sub(lambda m: f"```{{code-cell}} ipython3\n:exercise: '{m[1]}'\n```", text)
-    lines = iter([text.count("\n", 0, m.start()) + 1 for m in _FENCE.finditer(text)])
-    try:
-        notebook = jupytext.reads(marked, fmt="md:myst")
-    except Exception as error:  # jupytext counts lines in its own way; its sentence names the cell
-        raise AuthorError(f"{path}:1: {' '.join(str(error).split())}") from None
-    cells: list[NotebookNode] = []
-    found: list[Exercise | Written] = []
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            cells.append(nbformat.v4.new_markdown_cell(cell.source))
-            continue
-        at = f"{path}:{next(lines)}"
-        if "exercise" in cell.metadata:
-            exercise = _lookup(str(cell.metadata["exercise"]), at)
-            found.append(exercise)
-            cells += _written_cells(exercise) if isinstance(exercise, Written) else _exercise_cells(exercise)
-        else:
-            cells.append(_locked_cell(cell, at))
-    _no_demonstration_uses_answers(path, cells, found)
-    _no_setup_opens_what_is_closed(path, cells, found)
-    notebook = nbformat.v4.new_notebook(cells=_with_ids(cells))
+    """The instructor's notebook of one chapter, with model answers. Raises `AuthorError` with file and line.
+
+    The notebook remembers which cells it was built with (`edits.stamp`), so that a later build sees what hands have changed.
+    """
+    notebook = nbformat.v4.new_notebook(cells=_with_ids([cell for cell, _ in _cells(path)]))
     notebook.metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
         "language_info": {"name": "python"},
+        "course": {"cells": edits.stamp(notebook)},
     }
     return notebook
 
 
+def cell_lines(path: Path) -> dict[str, int]:
+    """For each cell of a chapter's notebook, by its id, the line of the source that makes it."""
+    found = _cells(path)
+    return dict(zip((cell.id for cell in _with_ids([cell for cell, _ in found])), (line for _, line in found), strict=True))
+
+
+def _cells(path: Path) -> list[tuple[NotebookNode, int]]:
+    """Every cell with model answers, not yet with its id, and the line of the source that makes it."""
+    cells: list[tuple[NotebookNode, int]] = []
+    found: list[Exercise | Written] = []
+    for piece in pieces(path):
+        if piece.exercise is not None:
+            exercise = _lookup(piece.exercise, f"{path}:{piece.line}")
+            found.append(exercise)
+            made = _written_cells(exercise) if isinstance(exercise, Written) else _exercise_cells(exercise)
+        elif piece.code:
+            made = [_locked_cell(piece, f"{path}:{piece.fence}")]
+        else:
+            made = [nbformat.v4.new_markdown_cell(piece.text)]
+        cells += [(cell, piece.line) for cell in made]
+    _no_demonstration_uses_answers(path, cells, found)
+    _no_setup_opens_what_is_closed(path, cells, found)
+    return cells
+
+
 def student_notebook(path: Path) -> NotebookNode:
     """What students get: stubs for answers, no outputs, cells locked and check-summed as nbgrader does it."""
-    from nbgrader import preprocessors as nb
+    return _stepped(source_notebook(path), "LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums")
+
+
+def class_notebook(path: Path) -> NotebookNode:
+    """What an instructor gets: the source notebook, with nbgrader's checksums: by them a later build knows what hands changed."""
+    return _stepped(source_notebook(path), "ComputeChecksums")
+
+
+def _stepped(notebook: NotebookNode, *steps: str) -> NotebookNode:
+    """A notebook after some of nbgrader's own preprocessors."""
+    from nbgrader import preprocessors
     from traitlets.config import Config
 
     from autograder.nbgrader_config import settings
 
-    config, notebook = Config(), source_notebook(path)
+    config = Config()
     settings(config)
-    steps = [nb.LockCells, nb.ClearSolutions, nb.ClearOutput, nb.CheckCellMetadata, nb.ComputeChecksums]
     for step in steps:
-        notebook, _ = step(config=config).preprocess(notebook, {})
+        notebook, _ = getattr(preprocessors, step)(config=config).preprocess(notebook, {})
     return notebook
 
 
@@ -93,7 +107,7 @@ def model_answers(path: Path) -> dict[str, str]:
 
 def exercise_ids(path: Path) -> list[str]:
     """The ids that a chapter's markers name, in order."""
-    return _MARKER.findall(path.read_text(encoding="utf-8"))
+    return [piece.exercise for piece in pieces(path) if piece.exercise is not None]
 
 
 def every_exercise_stands_in_one_chapter(sources: Iterable[Path]) -> None:
@@ -106,7 +120,8 @@ def every_exercise_stands_in_one_chapter(sources: Iterable[Path]) -> None:
             seen[exercise_id] = path
     for exercise_id in exercises:
         if exercise_id not in seen:
-            raise AuthorError(f"{exercises[exercise_id].origin}: no chapter has a marker for {exercise_id!r}")
+            advice = "set one, or, to drop the exercise, delete it here, and its answer in solutions/"
+            raise AuthorError(f"{exercises[exercise_id].origin}: no chapter has a marker for {exercise_id!r}: {advice}")
 
 
 def _lookup(exercise_id: str, at: str) -> Exercise | Written:
@@ -118,7 +133,7 @@ def _lookup(exercise_id: str, at: str) -> Exercise | Written:
 
 def _exercise_cells(exercise: Exercise) -> list[NotebookNode]:
     parts = "; ".join(f"{part.name}: {part.points:g}" for part in exercise.parts)
-    title = nbformat.v4.new_markdown_cell(f"**Exercise `{exercise.id}`** · {_points(exercise.points)} ({parts})")
+    title = nbformat.v4.new_markdown_cell(f"### Exercise `{exercise.id}`\n\n{_points(exercise.points)} ({parts})")
     stub = nbformat.v4.new_code_cell(with_solution_marks(exercise.answer))
     stub.metadata["nbgrader"] = _nbgrader(answer_name(exercise.id), solution=True)
     checked = nbformat.v4.new_code_cell(f'check("{exercise.id}", {exercise.name})')
@@ -128,7 +143,7 @@ def _exercise_cells(exercise: Exercise) -> list[NotebookNode]:
 
 def _written_cells(exercise: Written) -> list[NotebookNode]:
     title = nbformat.v4.new_markdown_cell(
-        f"**Exercise `{exercise.id}`** · {_points(exercise.points)}, read and marked by a person\n\n{exercise.question}"
+        f"### Exercise `{exercise.id}`\n\n{_points(exercise.points)}, read and marked by a person\n\n{exercise.question}"
     )
     rubric = "\n".join(f"- {points:g}: {criterion}" for points, criterion in exercise.rubric)
     model = f"### BEGIN SOLUTION\n{exercise.answer().strip()}\n\nRubric:\n\n{rubric}\n### END SOLUTION"
@@ -141,16 +156,16 @@ def _points(points: float) -> str:
     return f"{points:g} point" + ("" if points == 1 else "s")
 
 
-def _locked_cell(cell: NotebookNode, at: str) -> NotebookNode:
-    tags = list(cell.metadata.get("tags", []))
+def _locked_cell(piece: Piece, at: str) -> NotebookNode:
+    tags = list(piece.tags)
     kinds = [tag for tag in tags if tag in KINDS]
     if len(kinds) != 1:
         raise AuthorError(f"{at}: a code cell has exactly one of the tags {' or '.join(KINDS)}; this one has {tags or 'none'}")
-    new = nbformat.v4.new_code_cell(cell.source)
+    new = nbformat.v4.new_code_cell(piece.text)
     new.metadata["tags"] = tags
     if "hide-input" in tags:  # code that only draws: folded away, one click shows it
         new.metadata["jupyter"] = {"source_hidden": True}
-    digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(piece.text.encode()).hexdigest()[:8]
     new.metadata["nbgrader"] = _nbgrader(f"{kinds[0]}-{digest}", locked=True)
     return new
 
@@ -175,44 +190,39 @@ def with_solution_marks(answer: Callable) -> str:
     return "\n".join(lines)
 
 
-def _no_demonstration_uses_answers(path: Path, cells: list[NotebookNode], found: list[Exercise | Written]) -> None:
+def _no_demonstration_uses_answers(path: Path, cells: list[tuple[NotebookNode, int]], found: list[Exercise | Written]) -> None:
     """A demonstration must run in an untouched notebook, so it may not lean on what the student writes."""
     names = {e.name for e in found if isinstance(e, Exercise)}
-    for cell in _tagged(cells, DEMONSTRATION):
-        tree = ast.parse(plain_python(cell.source))
-        used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} & names
-        if used:
-            raise AuthorError(f"{_where(path, cell)}: a demonstration uses {min(used)!r}, which the student writes")
+    for at, node in _nodes(path, cells, DEMONSTRATION):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+            raise AuthorError(f"{at}: a demonstration uses {node.id!r}, which the student writes")
 
 
-def _no_setup_opens_what_is_closed(path: Path, cells: list[NotebookNode], found: list[Exercise | Written]) -> None:
+def _no_setup_opens_what_is_closed(path: Path, cells: list[tuple[NotebookNode, int]], found: list[Exercise | Written]) -> None:
     """A setup cell always runs, so it may not import a module that an exercise closes."""
     closed = {name for e in found if isinstance(e, Exercise) for name in e.closed}
-    for cell in _tagged(cells, SETUP):
-        for node in ast.walk(ast.parse(plain_python(cell.source))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module or ""] + [f"{node.module}.{alias.name}" for alias in node.names]
-            hit = [n for n in names if any(n == c or n.startswith(c + ".") for c in closed)]
-            if hit:
-                what = f"a setup cell imports {hit[0]!r}, which an exercise of this chapter closes"
-                raise AuthorError(f"{_where(path, cell)}: {what}")
+    for at, node in _nodes(path, cells, SETUP):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""] + [f"{node.module}.{alias.name}" for alias in node.names]
+        hit = [n for n in names if any(n == c or n.startswith(c + ".") for c in closed)]
+        if hit:
+            raise AuthorError(f"{at}: a setup cell imports {hit[0]!r}, which an exercise of this chapter closes")
 
 
-def _tagged(cells: list[NotebookNode], tag: str) -> list[NotebookNode]:
-    return [cell for cell in cells if tag in cell.metadata.get("tags", [])]
-
-
-def _where(path: Path, cell: NotebookNode) -> str:
-    text = path.read_text(encoding="utf-8")
-    return f"{path}:{text.count(chr(10), 0, max(text.find(cell.source[:200]), 0)) + 1}"
+def _nodes(path: Path, cells: list[tuple[NotebookNode, int]], kind: str) -> Iterator[tuple[str, ast.AST]]:
+    """The syntax of all cells of a kind, with `file:line` for each name and statement in it."""
+    for cell, line in cells:
+        if kind in cell.metadata.get("tags", []):
+            for node in ast.walk(ast.parse(plain_python(cell.source))):
+                yield f"{path}:{line + getattr(node, 'lineno', 1) - 1}", node
 
 
 def _with_ids(cells: list[NotebookNode]) -> list[NotebookNode]:
     """Cell ids that survive a rebuild and the insertion of other cells: from the nbgrader id, or from the text."""
     taken: set[str] = set()
     for cell in cells:
-        base = cell.metadata.get("nbgrader", {}).get("grade_id") or hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        base = cell.metadata.get("nbgrader", {}).get("grade_id") or edits.id_of_prose(cell.source)
         cell_id, copy = base[:60], 1
         while cell_id in taken:
             copy += 1

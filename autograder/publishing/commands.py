@@ -28,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 def build(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; name what is stale and end with 1.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite notebooks that were edited by hand.")] = False,
     class_folder: Annotated[Path, typer.Option(help="The nbgrader course folder to make or refresh.")] = ROOT / "build" / "class",
 ) -> None:
     """Build the student notebooks from their sources, and nbgrader's class folder with the instructor's."""
@@ -38,8 +39,8 @@ def build(
             complaints = building.stale(CHAPTERS)
             say(*complaints)
             raise typer.Exit(1 if complaints else 0)
-        changed = building.build(CHAPTERS)
-        written = building.build_class(class_folder, CHAPTERS)
+        changed = building.build(CHAPTERS, force)
+        written = building.build_class(class_folder, CHAPTERS, force)
     say(*(f"{path}: built" for path in changed) if changed else ["The student notebooks are up to date."])
     say(f"{count(len(written), 'instructor notebook')} in {class_folder}: they hold the answers, so keep them to yourself.")
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # blue, orange, green, red, purple, sky blue, black
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 
+HIGHEST = 480  # pixels of an explorer's picture
+
 
 class Interval(NamedTuple):
     """A mean and the half-width of its 95 % confidence interval; prints as "0.947 ± 0.022"."""
@@ -48,27 +50,32 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(float(numbers.mean()), float(half_width))
 
 
-def explorer(draw: Callable[..., plt.Figure], **controls: Widget) -> Widget:
-    """A picture with controls: `draw(**values of the controls)` returns a figure, and is asked again when one changes.
+def explorer(draw: Callable[..., plt.Figure], **controls: Widget) -> None:
+    """Shows controls and, below them, a picture: `draw(**values of the controls)`, drawn again when one of them changes.
 
-    The figure is sent as an image, not through an Output widget: that needs a front end that answers, and a notebook which
-    is executed without one would wait for it.
+    A control without a description is labelled with its name. The picture is an ordinary output that is updated in place, no
+    widget: it is saved with the notebook as it was seen last, and can be read where no kernel runs. It is low enough to stand
+    in one window with its controls.
     """
     import ipywidgets
+    from IPython.display import Image, display
 
-    picture = ipywidgets.Image(format="png")
-
-    def show(_: object = None) -> None:
+    def picture() -> Image:
         figure = draw(**{name: control.value for name, control in controls.items()})
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=90, bbox_inches="tight")
+        figure.savefig(file, format="png", dpi=min(90, HIGHEST / figure.get_figheight()), bbox_inches="tight")
         plt.close(figure)
-        picture.value = file.getvalue()
+        return Image(file.getvalue())
 
+    for name, control in controls.items():
+        control.description = control.description or name.replace("_", " ")
+        control.style.description_width = "initial"
+    labels = ", ".join(control.description for control in controls.values())
+    static = {"text/plain": f"Controls of the picture, which work where a kernel runs: {labels}"}
+    display(ipywidgets.VBox([*controls.values()])._repr_mimebundle_() | static, raw=True)
+    shown = display(picture(), display_id=True)
     for control in controls.values():
-        control.observe(show, "value")
-    show()
-    return ipywidgets.VBox([*controls.values(), picture])
+        control.observe(lambda _: shown.update(picture()), "value")
 
 
 def use_style() -> None:

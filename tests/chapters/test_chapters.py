@@ -83,11 +83,10 @@ def test_each_misconception_earns_its_marks_and_reads_its_sentence(exercise_id, 
 
 
 @pytest.mark.parametrize("exercise_id", [i for _, i in SELF_GRADING])
-def test_the_model_answer_is_right_for_any_seed_and_three_mistakes_are_known(exercise_id):
+def test_the_model_answer_is_right_for_any_seed_and_no_two_mistakes_read_alike(exercise_id):
     exercise = exercises[exercise_id]
     for seed in range(20):
         assert grade(exercise_id, exercise.answer, seed).state == "right"
-    assert len(exercise.misconceptions) >= 3
     sentences = [m.says for m in exercise.misconceptions]
     assert len(set(sentences)) == len(sentences)
 
@@ -136,14 +135,12 @@ def test_no_copy_is_stale():
     assert build.stale() == []
 
 
-def test_a_stale_copy_is_named(tmp_path):
+def test_a_missing_copy_and_one_without_a_source_are_named(tmp_path):
+    """What is stale or edited by hand: tests/autograder/publishing/test_edits.py."""
     source = CHAPTERS / "00_quickstart.md"
     (tmp_path / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     assert [c.split(":")[0] for c in build.stale(tmp_path)] == [str(tmp_path / "00_quickstart.ipynb")]  # missing
     build.build(tmp_path)
     assert build.stale(tmp_path) == []
-    notebook = tmp_path / "00_quickstart.ipynb"
-    changed = notebook.read_text(encoding="utf-8").replace("LoRA in three lines", "LoRA in two lines")
-    notebook.write_text(changed, encoding="utf-8")
     (tmp_path / "07_gone.ipynb").write_text("{}", encoding="utf-8")
-    assert [c.split(":")[0] for c in build.stale(tmp_path)] == [str(tmp_path / "07_gone.ipynb"), str(notebook)]
+    assert [c.split(":")[0] for c in build.stale(tmp_path)] == [str(tmp_path / "07_gone.ipynb")]

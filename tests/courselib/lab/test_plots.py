@@ -1,8 +1,12 @@
-"""The interval: against numbers worked out by hand, from a printed table of Student's t."""
+"""The interval: against numbers worked out by hand, from a printed table of Student's t. The explorer: what a notebook keeps."""
+
+import base64
 
 import matplotlib.pyplot as plt
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
+from autograder.notebooks.execute import run_notebook
 from courselib.lab import plots
 
 
@@ -27,24 +31,36 @@ def test_style_uses_the_palette():
         assert len(set(plots.COLOURS)) == len(plots.COLOURS)
 
 
-def test_an_explorer_draws_again_when_a_control_changes_and_leaves_no_figure_open():
-    import ipywidgets
+EXPLORER = """
+import ipywidgets
+import matplotlib.pyplot as plt
+from courselib.lab import plots
 
-    drawn = []
+def draw(rank, valley):
+    figure, axis = plt.subplots(figsize=(6, {height}))
+    axis.plot([0, rank])
+    return figure
 
-    def draw(rank):
-        drawn.append(rank)
-        figure, axis = plt.subplots()
-        axis.plot([0, rank])
-        return figure
+rank = ipywidgets.IntSlider(value=2, min=1, max=9)
+valley = ipywidgets.Dropdown(options=["slanted"], description="valley of A")
+plots.explorer(draw, rank=rank, valley=valley)
+"""
 
-    before = plt.get_fignums()
-    slider = ipywidgets.IntSlider(value=2, min=1, max=9)
-    box = plots.explorer(draw, rank=slider)
-    picture = box.children[-1]
-    first = bytes(picture.value)
-    slider.value = 5
-    assert drawn == [2, 5]
-    assert first.startswith(b"\x89PNG") and bytes(picture.value) != first
-    assert plt.get_fignums() == before
-    assert not any(isinstance(child, ipywidgets.Output) for child in box.children)
+
+@pytest.mark.parametrize("height", [3, 12])
+def test_an_explorer_is_controls_with_labels_and_a_still_picture_that_follows_them(height):
+    """What is saved with the notebook: the picture as it was seen last, readable without a kernel."""
+    first, moved = EXPLORER.format(height=height), "rank.value = 5"
+    left = "rank.description, valley.description, plt.get_fignums()"
+    still = run_notebook(new_notebook(cells=[new_code_cell(first)]))
+    run = run_notebook(new_notebook(cells=[new_code_cell(first), new_code_cell(moved), new_code_cell(left)]))
+    assert still.errors == run.errors == [] and run.stderr == ""
+    controls, picture = run.notebook.cells[0].outputs
+    assert "application/vnd.jupyter.widget-view+json" in controls.data
+    assert controls.data["text/plain"] == "Controls of the picture, which work where a kernel runs: rank, valley of A"
+    assert list(picture.data) == ["image/png", "text/plain"]
+    assert picture.data["image/png"] != still.notebook.cells[0].outputs[1].data["image/png"]  # in its place, and nowhere else
+    assert run.notebook.cells[1].outputs == []
+    assert run.notebook.cells[2].outputs[0].data["text/plain"] == "('rank', 'valley of A', [])"  # no figure stays open
+    pixels = int.from_bytes(base64.b64decode(picture.data["image/png"])[20:24])  # the height, in a PNG's header
+    assert pixels <= plots.HIGHEST and (pixels > 300) == (height == 12)

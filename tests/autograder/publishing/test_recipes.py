@@ -1,0 +1,122 @@
+"""The README's recipes for a new chapter and a new exercise, carried out from its own text in a copy of the course."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from autograder import places
+from autograder.notebooks.execute import ENVIRONMENT
+
+pytestmark = pytest.mark.xdist_group("recipes")
+
+README = (places.ROOT / "README.md").read_text(encoding="utf-8")
+FENCED = re.compile(r"(?ms)^(?:`([\w./]+)`(?:, below `([^`\n]+)`)?(, at its end)?[^\n]*:\n\n)?^(`{3,})\n(.*?)^\4$")
+
+
+def recipe(title):
+    """What a section of the README wants: files (path, where in it, text), then commands."""
+    section = README.split(f"### {title}\n", 1)[1].split("\n### ", 1)[0].split("\n**To drop", 1)[0]
+    files, commands = [], []
+    for path, below, end, _, text in FENCED.findall(section):
+        if path:
+            files.append((path, below or end, text))
+        else:
+            commands += text.splitlines()
+    return files, commands
+
+
+def write(root, path, where, text):
+    path = root / path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old = path.read_text(encoding="utf-8") if where else ""
+    assert where or not path.exists(), f"{path} is there already"
+    if where and not where.startswith(", "):
+        assert f"\n{where}\n" in old
+        text = old.replace(f"\n{where}\n", f"\n{where}\n{text}", 1)
+    elif where:
+        text = f"{old}\n{text}"
+    path.write_text(text, encoding="utf-8")
+
+
+def do(root, command):
+    """A command of the page, with this Python in the place of the course's own."""
+    program, *arguments = shlex.split(command)
+    python = {".venv/bin/course": ["-m", "autograder.commands"], ".venv/bin/python": []}[program]
+    return subprocess.run([sys.executable, *python, *arguments], cwd=root, capture_output=True, text=True, timeout=300,
+                          env=os.environ | ENVIRONMENT | {"PYTHONPATH": str(root), "COLUMNS": "200"})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A small copy of the course: all of its machinery, and of its chapters the quickstart."""
+    root = tmp_path_factory.mktemp("copied") / "course"
+    skip = shutil.ignore_patterns("__pycache__", "weights", "[0-9]*_*", "A_*")
+    for name in ("autograder", "chapters", "courselib", "solutions"):
+        shutil.copytree(places.ROOT / name, root / name, ignore=skip)
+    for folder in (root / "autograder" / "exercises").iterdir():
+        if folder.is_dir() and folder.name != "quickstart":
+            shutil.rmtree(folder)
+    for path in places.CHAPTERS.glob("00_*"):
+        shutil.copy(path, root / "chapters")
+    shutil.copy(places.ROOT / "README.md", root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def done(course):
+    """What each command of the two recipes came to, one recipe after the other."""
+    said = {}
+    for title in ("Add a chapter", "Add an exercise"):
+        files, commands = recipe(title)
+        for file in files:
+            write(course, *file)
+        said[title] = [do(course, command) for command in commands]
+    return said
+
+
+def test_the_page_names_every_room_and_the_commands():
+    files, commands = recipe("Add a chapter")
+    more, others = recipe("Add an exercise")
+    assert [path for path, _, _ in files + more] == [
+        "chapters/13_toy.md", "courselib/toy/__init__.py", "courselib/toy/decay.py", "chapters/syllabus.yml",
+        "solutions/toy.py", "autograder/exercises/toy/__init__.py", "autograder/exercises/toy/decay.py", "chapters/13_toy.md",
+    ]  # fmt: skip
+    assert commands == [".venv/bin/course build", ".venv/bin/course run 13"] and others[:2] == commands and len(others) == 3
+
+
+def test_a_chapter_is_added(done, course):
+    build, run = done["Add a chapter"]
+    assert (build.returncode, run.returncode) == (0, 0), build.stdout + build.stderr + run.stdout + run.stderr
+    assert re.search(r"13_toy +\S+ +\S+ +0 of 0 +0 +0 ", run.stdout)
+    assert "| [13_toy](chapters/13_toy.ipynb) | weight decay in one step | yes |" in (course / "README.md").read_text()
+
+
+def test_an_exercise_is_added_and_a_right_answer_earns_full_marks(done, course):
+    build, run, check = done["Add an exercise"]
+    assert [step.returncode for step in (build, run, check)] == [0, 0, 0], build.stdout + run.stdout + check.stderr
+    assert re.search(r"13_toy +\S+ +\S+ +3 of 3 +0 +0 ", run.stdout)
+    assert check.stdout.startswith("toy.decay_step: 3 of 3 points\nRight.\n")
+    handed_out = [cell.source for cell in nbformat.read(course / "chapters" / "13_toy.ipynb", as_version=4).cells]
+    assert handed_out[-1] == 'check("toy.decay_step", decay_step)' and "NotImplementedError" in handed_out[-2]
+    code = "from autograder import check; check('toy.decay_step', lambda weights, lr, decay: weights - lr * decay)"
+    assert "the same share of each" in do(course, f".venv/bin/python -c {shlex.quote(code)}").stdout
+
+
+def test_an_exercise_is_dropped_and_half_of_it_is_refused(done, course):
+    path = course / "chapters" / "13_toy.md"
+    [(_, _, marker)] = [file for file in recipe("Add an exercise")[0] if file[1]]
+    path.write_text(path.read_text(encoding="utf-8").replace(marker, ""), encoding="utf-8")
+    refused = do(course, ".venv/bin/course build")
+    assert refused.returncode == 1
+    assert re.match(r"\S+/toy/decay\.py:\d+: no chapter has a marker for 'toy.decay_step'", refused.stdout)
+    shutil.rmtree(course / "autograder" / "exercises" / "toy")
+    (course / "solutions" / "toy.py").unlink()
+    built = do(course, ".venv/bin/course build")
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert "toy.decay_step" not in (course / "chapters" / "13_toy.ipynb").read_text(encoding="utf-8")
