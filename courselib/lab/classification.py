@@ -48,7 +48,7 @@ def classification_loss(model: nn.Module, batch: tuple[dict[str, Tensor], Tensor
 def train_head(
     model: SentenceClassifier, tokenizer, texts: list[str], labels: list[int], optimizer: torch.optim.Optimizer
 ) -> list[float]:
-    """Trains the head alone, on sentence vectors computed once, without dropout; `optimizer` is over the head. Returns the losses."""
+    """Trains the head alone, on sentence vectors computed once, without dropout. `optimizer` is over the head. Returns losses."""
     model.eval()
     with torch.no_grad():
         features = model.features(**tokenise(tokenizer, texts))  # (n, hidden)
