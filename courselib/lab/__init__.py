@@ -10,6 +10,7 @@ by_length        rows of unequal length, computed with little padding
 classification   an encoder with a head on sentences: batches, loss, optimizer, predictions
 experiments      an experiment over seeds, its table, and results that are kept
 fingerprint      what a kept result depends on, as one hash
+reach            which rooms of courselib an experiment reaches
 plots            the course's figures: style, intervals, an explorer with a slider
 data/            sentences, worlds, prose and digits
 models/          the pretrained encoder, its head for masked words, the small language model

@@ -45,8 +45,10 @@ def classification_loss(model: nn.Module, batch: tuple[dict[str, Tensor], Tensor
     return F.cross_entropy(model(**tokens), labels)
 
 
-def train_head(model: SentenceClassifier, tokenizer, texts: list[str], labels: list[int], *, lr: float) -> list[float]:
-    """Trains the head alone, on sentence vectors computed once, without dropout. Returns the losses."""
+def train_head(
+    model: SentenceClassifier, tokenizer, texts: list[str], labels: list[int], optimizer: torch.optim.Optimizer
+) -> list[float]:
+    """Trains the head alone, on sentence vectors computed once, without dropout. `optimizer` is over the head. Returns losses."""
     model.eval()
     with torch.no_grad():
         features = model.features(**tokenise(tokenizer, texts))  # (n, hidden)
@@ -55,7 +57,6 @@ def train_head(model: SentenceClassifier, tokenizer, texts: list[str], labels: l
     def loss(head: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return F.cross_entropy(head(batch[0]), batch[1])
 
-    optimizer = torch.optim.AdamW(model.classifier.parameters(), lr=lr)
     return fit(model.classifier, [(features, targets)], loss, optimizer, steps=FROZEN_STEPS, progress=False)
 
 

@@ -14,6 +14,7 @@ import copy
 import time
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from courselib.lab import runtime
@@ -71,7 +72,7 @@ def finetune_sentiment(
 
     began = time.perf_counter()
     if method == "frozen":
-        train_head(model, tokenizer, *train, lr=lr)
+        train_head(model, tokenizer, *train, torch.optim.AdamW(model.classifier.parameters(), lr=lr))
     else:
         optimizer = optimizer_for(model, lr)
         fit(model, batches(tokenizer, *train), classification_loss, optimizer, steps=STEPS, progress=False)
