@@ -185,6 +185,7 @@ def test_lab_refreshes_the_workbook_and_becomes_jupyterlab(handed_out, tmp_path,
     [(program, arguments, environment)] = became
     assert program == arguments[0] == sys.executable
     assert f"--ServerApp.root_dir={tmp_path / 'workbook'}" in arguments and "--no-browser" in arguments
+    assert "--LabApp.default_url=/lab/tree/00_quickstart.ipynb" in arguments
     assert (tmp_path / "workbook" / "00_quickstart.ipynb").exists()
     assert environment["PATH"] == os.environ["PATH"]
     (tmp_path / "file").write_text("mine")

@@ -157,7 +157,7 @@ def test_course_lab_opens_the_workbook_quietly_without_the_instructors_tools(bun
         server = subprocess.Popen(command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
         deadline = time.monotonic() + 60
-        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\w+)", log.read_text())):
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab/tree/00_quickstart\.ipynb\?token=(\w+)", log.read_text())):
             assert server.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
         address = f"http://127.0.0.1:{found[1]}"
