@@ -5,11 +5,11 @@ A student's bundle has only the half of this package that holds no answers; `exe
 
 from typing import Any
 
-from autograder.check import check, explain_missing_names, grade
+from autograder.check import check, grade, settle_in
 
 __all__ = ["check", "exercises", "grade"]
 
-explain_missing_names()
+settle_in()
 
 
 def __getattr__(name: str) -> Any:

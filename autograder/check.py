@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
+import inspect
 import re
 import secrets
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from autograder.asking.ask import STUB, Outcome, ask_all
-from autograder.exercises.drawing import draw
+from autograder.asking.closing import closed
+from autograder.asking.state import State
 from autograder.judging.judge import judge
 from autograder.judging.report import Report
 from autograder.judging.trial import PUBLIC_SEED, Trial, load
+from autograder.notebooks import session
+from autograder.notebooks.names import not_asked, only_demonstrated
 from autograder.places import PUBLIC
 
+REPORT = "application/vnd.finetuning-course.report+json"  # the MIME type of `Report.to_dict()`, for programs to read
 
-def check(exercise_id: str, answer: Any) -> float:
-    """Check an answer against the public cases, show the table, and return the score in points as a plain float.
+
+class Score(float):
+    """A float that a notebook does not show, for the table has said it. Its text is the number, which nbgrader reads."""
+
+    def _repr_html_(self) -> str:
+        return ""
+
+
+def check(exercise_id: str, answer: Any) -> Score:
+    """Check an answer against the public cases, show the table, and return the score in points.
 
     Args:
         exercise_id: for example `"lora.gradient"`.
@@ -27,7 +41,7 @@ def check(exercise_id: str, answer: Any) -> float:
     """
     report = mark(_public_trial(exercise_id), answer)
     _show(report)
-    return report.score
+    return Score(report.score)
 
 
 def grade(exercise_id: str, answer: Any, seed: int | None = None) -> Report:
@@ -39,65 +53,98 @@ def grade(exercise_id: str, answer: Any, seed: int | None = None) -> Report:
     if PUBLIC.exists():
         raise KeyError("this is a student's copy of the course: it holds public cases only, so use check(...) here")
     from autograder.exercises import exercises
+    from autograder.exercises.drawing import draw
 
     return mark(draw(exercises[exercise_id], secrets.randbits(32) if seed is None else seed), answer)
 
 
 def mark(trial: Trial, answer: Any) -> Report:
-    """Ask the answer every case of the trial, and judge what came back."""
-    outcomes: list[Outcome] = ask_all(answer, trial.ask_with, trial.inputs)
+    """Ask the answer every case of the trial as grading would, and judge what came back.
+
+    As in grading, what the exercise closes is closed, and what only a demonstration has made is not there.
+    """
+    ran = session.ran()
+    told = not_asked(trial.name, True, ran)
+    if told:
+        return judge(trial, not_answered(trial, *told))
+    shown, space = only_demonstrated(ran), _globals_of(answer)
+    with closed(trial.closed, space), _without(shown, space):
+        outcomes = ask_all(answer, trial.ask_with, trial.inputs, seed=trial.seed, demonstrated=shown)
     return judge(trial, outcomes)
+
+
+def not_answered(trial: Trial, state: State, message: str) -> list[Outcome]:
+    """One outcome for each case, where the function was not asked."""
+    return [Outcome(state, message=message) for _ in trial.cases]
+
+
+def _globals_of(answer: Any) -> dict[str, Any]:
+    """The names that the student's function stands on: the notebook's, or its module's."""
+    shell = _shell()
+    return shell.user_ns if shell is not None else getattr(inspect.unwrap(answer), "__globals__", {}) if callable(answer) else {}
+
+
+@contextlib.contextmanager
+def _without(names: Collection[str], space: dict[str, Any]) -> Iterator[None]:
+    """Take some names away within the block."""
+    held = {name: space.pop(name) for name in names if name in space}
+    try:
+        yield
+    finally:
+        for name, value in held.items():
+            space.setdefault(name, value)
+
+
+def _shell() -> Any:
+    """The IPython that this runs in, or None."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
 
 
 def _public_trial(exercise_id: str) -> Trial:
     if PUBLIC.exists():
         return load(exercise_id)
     from autograder.exercises import exercises
+    from autograder.exercises.drawing import draw
 
     return draw(exercises[exercise_id], PUBLIC_SEED)
 
 
 def _show(report: Report) -> None:
-    try:
-        from IPython import get_ipython
+    if hasattr(_shell(), "kernel"):
         from IPython.display import display
-    except ImportError:
-        shell = None
-    else:
-        shell = get_ipython()
-    if shell is not None and hasattr(shell, "kernel"):
-        data = {"application/vnd.finetuning-course.report+json": dataclasses.asdict(report)}
-        display({"text/plain": report.text(), "text/html": report._repr_html_()} | data, raw=True)
+
+        display({"text/plain": report.text(), "text/html": report._repr_html_(), REPORT: report.to_dict()}, raw=True)
     else:
         print(report.text())
 
 
-def explain_missing_names() -> None:
-    """In a notebook, answer a check of a name that does not exist yet with one sentence instead of a traceback.
+def settle_in() -> None:
+    """In a notebook: remember what is run, and answer a check of a name that is not there with a report instead of a traceback.
 
     The cell still ends in an error, so that no grader takes it for a pass: a check cell that neither fails nor returns a
     number would earn full marks from plain nbgrader.
     """
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return
-    shell = get_ipython()
+    shell = _shell()
     if shell is None:
         return
+    session.watch(shell)
 
     def handler(shell: Any, kind: type, error: NameError, trace: Any, tb_offset: int | None = None) -> None:
         cell = (shell.user_ns.get("In") or [""])[-1]
         checked = re.search(r"\bcheck\(\s*['\"]([\w.]+)['\"]\s*,\s*(\w+)", cell)
         if checked and error.name == checked.group(2):
-            sentence = (
-                f"There is no {error.name} yet: run the cell above that defines it. "
-                f"The check of {checked.group(1)} needs that exact name."
-            )
-            error._render_traceback_ = lambda: [sentence]  # type: ignore[attr-defined]
+            trial = _public_trial(checked.group(1))
+            told = not_asked(error.name, False, session.ran())
+            report = judge(trial, not_answered(trial, *told))
+            _show(report)
+            error._render_traceback_ = lambda: [report.message]  # type: ignore[attr-defined]
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)  # IPython leaves the showing to the handler
 
     shell.set_custom_exc((NameError,), handler)
 
 
-__all__ = ["STUB", "check", "explain_missing_names", "grade", "mark"]
+__all__ = ["REPORT", "STUB", "check", "grade", "mark", "settle_in"]

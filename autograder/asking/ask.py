@@ -9,36 +9,39 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-import linecache
-import os
 import signal
 import threading
 import time
-import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.asking.closing import ClosedModule, holds_stand_in
+from autograder.asking.coerce import ROOM, coerce
+from autograder.asking.fresh import fresh
+from autograder.asking.inputs import copied, untouched
+from autograder.asking.raised import name_of, say, text_of
 from autograder.asking.state import State
-from autograder.asking.values import copied, plain, same
 
 SECONDS = 10.0  # for all cases of one exercise together
 PRINT_LIMIT = 20_000  # characters
 TEXT_STUB = "Write your answer here."  # what the handed-out written answers read
-OURS = os.path.dirname(__file__)  # whose lines are no use to a student
+MAKE_IT = "make what you need in a cell of your own"
 STUB = "write your answer here, then run the check below"  # what the handed-out functions raise
 
 
 @dataclass
 class Outcome:
-    """What one call came to. `state`: returned, not attempted, raised, timed out, flooded or not callable."""
+    """What one call came to. `state`: returned, not attempted, raised, closed, timed out, flooded or not callable."""
 
-    state: str
-    value: Any = None
+    state: State
+    value: Any = None  # plain data that shares nothing with what was returned (see `coerce`)
     message: str = ""  # one sentence for the student when the state is not `returned`
     printed: str = ""
     changed: list[str] = field(default_factory=list)  # names of inputs that the function changed in place
+    error: str = ""  # the nearest built-in type of the exception, when the state is `raised`
+    missing: str = ""  # the name, where that is a NameError
 
 
 class _OutOfTime(BaseException):
@@ -58,24 +61,34 @@ class _Bounded(io.StringIO):
         return super().write(text)
 
 
-def ask_all(answer: Any, probe: Callable, inputs: list[dict[str, Any]], seconds: float = SECONDS) -> list[Outcome]:
-    """Ask `answer` once for each set of inputs, within one time budget for all of them."""
+def ask_all(
+    answer: Any, probe: Callable, inputs: list[dict[str, Any]], seconds: float = SECONDS, seed: int = 0,
+    demonstrated: Collection[str] = (),
+) -> list[Outcome]:
+    """Ask `answer` once for each set of inputs, within one time budget for all of them.
+
+    `seed` is what the generators begin with. `demonstrated` are names that only a demonstration has made, and that are
+    therefore not there: who uses one is told so.
+    """
     if not callable(answer):
         message = f"expected a function, came {type(answer).__name__}: pass the function itself, without calling it"
         return [Outcome(State.NOT_CALLABLE, message=message) for _ in inputs]
-    deadline = time.monotonic() + seconds
+    deadline, room = time.monotonic() + seconds, [ROOM]
     outcomes: list[Outcome] = []
-    for given in inputs:
-        if outcomes and outcomes[-1].state in (State.TIMED_OUT, State.FLOODED):
-            outcomes.append(copy.copy(outcomes[-1]))  # a loop costs one limit, not one a case
-        else:
-            outcomes.append(_ask(answer, probe, given, max(deadline - time.monotonic(), 0.01), seconds))
+    with fresh(seed):
+        for given in inputs:
+            if outcomes and outcomes[-1].state in (State.TIMED_OUT, State.FLOODED):
+                outcomes.append(copy.copy(outcomes[-1]))  # a loop costs one limit, not one a case
+            else:
+                outcomes.append(_ask(answer, probe, given, room, max(deadline - time.monotonic(), 0.01), seconds))
+    for outcome in outcomes:
+        if outcome.error == "NameError" and outcome.missing in demonstrated:
+            outcome.message += f"; {outcome.missing} was made by a demonstration, which is not run when this is marked: {MAKE_IT}"
     return outcomes
 
 
-def _ask(answer: Any, probe: Callable, inputs: dict[str, Any], left: float, seconds: float) -> Outcome:
-    given = copied(inputs)
-    buffer = _Bounded()
+def _ask(answer: Any, probe: Callable, inputs: dict[str, Any], room: list[int], left: float, seconds: float) -> Outcome:
+    given, buffer = copied(inputs), _Bounded()
     try:
         with (
             contextlib.redirect_stdout(buffer),
@@ -84,46 +97,36 @@ def _ask(answer: Any, probe: Callable, inputs: dict[str, Any], left: float, seco
             _time_limit(left),
         ):
             warnings.simplefilter("always")
-            value = probe(answer, given)
+            outcome = _call(answer, probe, given, room)
     except _OutOfTime:
         message = f"no answer after {seconds:g} seconds: look for a loop that never ends"
         return Outcome(State.TIMED_OUT, message=message, printed=buffer.getvalue())
     except _Flooded:
         message = f"it printed more than {PRINT_LIMIT:,} characters, so it was stopped: look for a print inside a loop"
         return Outcome(State.FLOODED, message=message, printed=buffer.getvalue()[:200])
-    except KeyboardInterrupt:
+    outcome.printed = buffer.getvalue() + "".join(f"warning: {text_of(w.message)}\n" for w in warned)
+    if outcome.state == State.RETURNED:
+        outcome.changed = [name for name in inputs if not untouched(inputs[name], given[name])]
+    return outcome
+
+
+def _call(answer: Any, probe: Callable, given: dict[str, Any], room: list[int]) -> Outcome:
+    """The call itself; reading what it returned may run the student's code too, so it belongs in here."""
+    try:
+        value = probe(answer, given)
+    except (_OutOfTime, _Flooded, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit too: exit() in an answer must not end the kernel
-        if isinstance(error, NotImplementedError) and str(error) in ("", STUB):  # torch raises it too, with its own text
+        if isinstance(error, NotImplementedError) and text_of(error) in ("", STUB):  # torch raises it too, with its own text
             return Outcome(State.NOT_ATTEMPTED, message="not attempted yet: write your answer in the cell above and run it")
-        return Outcome(State.RAISED, message=_say(error), printed=buffer.getvalue())
-    printed = buffer.getvalue() + "".join(f"warning: {w.message}\n" for w in warned)
-    return Outcome(State.RETURNED, value, printed=printed, changed=_changed(inputs, given))
-
-
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """The inputs that the call changed in place. Inputs are ours, so `plain` can read what is left of them."""
-    names = []
-    for name, value in before.items():
-        try:
-            untouched = same(plain(after[name]), plain(value), tolerance=0.0)
-        except Exception:  # not numbers (a stream, a generator): equality is all we can ask
-            untouched = True
-        if not untouched:
-            names.append(name)
-    return names
-
-
-def _say(error: BaseException) -> str:
-    """`it raised KeyError: 'x' (line 7: y = table['x'])`: the last line of the student's own code is the useful one."""
-    text = " ".join(str(error).split())[:300]
-    where = ""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if os.path.dirname(f.filename) != OURS]
-    own = [f for f in frames if "site-packages" not in f.filename and "/lib/python" not in f.filename] or frames
-    if own and own[-1].lineno:
-        line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno)
-        where = f" (line {own[-1].lineno}: `{line.strip()}`)" if line and line.strip() else ""
-    return f"it raised {type(error).__name__}{': ' + text if text else ''}{where}"
+        if isinstance(error, ClosedModule):
+            return Outcome(State.CLOSED, message=text_of(error), error=name_of(error))
+        missing = str(error.name) if isinstance(error, NameError) else ""
+        return Outcome(State.RAISED, message=say(error), error=name_of(error), missing=missing)
+    taken = holds_stand_in(value)
+    if taken:
+        return Outcome(State.CLOSED, message=str(ClosedModule(taken)), error="ImportError")
+    return Outcome(State.RETURNED, coerce(value, room))
 
 
 @contextlib.contextmanager
@@ -137,10 +140,13 @@ def _time_limit(seconds: float) -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise _OutOfTime
 
+    begun = time.monotonic()
     previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # again every half second, should a bare `except:` eat the first
+    outer, every = signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # again and again, should a bare `except:` eat the first
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if previous is None else previous)
+        if outer:  # somebody else's limit, which goes on
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - begun), 0.001), every)

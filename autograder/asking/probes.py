@@ -13,44 +13,46 @@ from typing import Any
 
 import numpy as np
 
-REFUSED = "refused with ValueError"  # what `call_or_refuse` returns for inputs that the answer turns down
-
 
 def call(answer: Callable, inputs: dict[str, Any]) -> Any:
-    """Call the function with the inputs as keywords. A renamed parameter is no mistake, so fall back to the order."""
-    return answer(**inputs) if _knows(answer, inputs) else answer(*inputs.values())
+    """Call the function with the inputs by their names; a renamed parameter is no mistake, so then by their order."""
+    by_order, by_name = _arguments(answer, inputs)
+    return answer(*[inputs[name] for name in by_order], **{name: inputs[name] for name in by_name})
 
 
-def _knows(answer: Callable, inputs: dict[str, Any]) -> bool:
-    """Whether the function takes all the inputs by their names."""
+def _arguments(answer: Callable, inputs: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Which inputs go by position: as far as the signature goes, for positional-only parameters. And which go by name."""
     try:
-        names, takes_any = (_parameters if inspect.isfunction(answer) else _parameters.__wrapped__)(answer)
+        parameters = (_parameters if inspect.isfunction(answer) else _parameters.__wrapped__)(answer)
     except (TypeError, ValueError):  # builtins without a signature
-        return False
-    return takes_any or set(inputs) <= names
+        return list(inputs), []
+    names = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    if not set(inputs) <= names and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return list(inputs), []
+    by_order = []
+    for p in parameters:
+        if p.name not in inputs or p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            break
+        by_order.append(p.name)
+    return by_order, [name for name in inputs if name not in by_order]
 
 
 @functools.lru_cache(maxsize=1000)  # a grading asks the same few hundred functions again and again; only functions surely hash
-def _parameters(answer: Callable) -> tuple[set[str], bool]:
-    """The names of the parameters, and whether any other name is welcome too."""
-    parameters = inspect.signature(answer).parameters.values()
-    return {p.name for p in parameters}, any(p.kind is p.VAR_KEYWORD for p in parameters)
+def _parameters(answer: Callable) -> tuple[inspect.Parameter, ...]:
+    """The parameters; those of the wrapped function where a wrapper takes whatever comes and says nothing of what it wraps."""
+    parameters = tuple(inspect.signature(answer).parameters.values())
+    if {p.kind for p in parameters} == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        wrapped = [f for cell in getattr(answer, "__closure__", None) or () if inspect.isfunction(f := _content(cell))]
+        if len(wrapped) == 1:
+            return _parameters.__wrapped__(wrapped[0])
+    return parameters
 
 
-def call_or_refuse(answer: Callable, inputs: dict[str, Any]) -> Any:
-    """Like `call`, for an answer that has to turn some inputs down: a `ValueError` it raises is then what it says."""
+def _content(cell: Any) -> Any:
     try:
-        return call(answer, inputs)
-    except ValueError:
-        return REFUSED
-
-
-def three_numbers_or_refuse(answer: Callable, inputs: dict[str, Any]) -> Any:
-    """Like `call_or_refuse`, for an answer of three numbers: what it turns down is three times -1."""
-    try:
-        return call(answer, inputs)
-    except ValueError:
-        return -1, -1, -1.0
+        return cell.cell_contents
+    except ValueError:  # empty yet
+        return None
 
 
 def sample_many_times(answer: Callable, inputs: dict[str, Any]) -> tuple[list[float], list[float], str]:
@@ -62,11 +64,11 @@ def sample_many_times(answer: Callable, inputs: dict[str, Any]) -> tuple[list[fl
     """
     length, capacity, runs = inputs["length"], inputs["capacity"], inputs["runs"]
     asked = {"stream": [], "capacity": capacity, "rng": np.random.default_rng(inputs["seed"])}
-    by_name = _knows(answer, asked)
+    by_order, by_name = _arguments(answer, asked)
     counts, sizes, repeated = [0] * length, set(), False
     for _ in range(runs):
         asked["stream"] = list(range(100, 100 + length))
-        kept = [int(item) for item in (answer(**asked) if by_name else answer(*asked.values()))]
+        kept = [int(item) for item in answer(*[asked[name] for name in by_order], **{name: asked[name] for name in by_name})]
         sizes.add(len(kept))
         repeated = repeated or len(set(kept)) < len(kept)
         for item in set(kept):

@@ -1,4 +1,4 @@
-"""Reading what a student's function returned, as plain data.
+"""Plain values: reading what came back as what was expected, and saying how the two differ.
 
 A right answer is right whether it comes as a torch tensor, a NumPy array or nested Python lists, in
 float32 or float64, and 8192.0 is as good as 8192. So every output is first brought to one plain form:
@@ -7,14 +7,17 @@ float32 or float64, and 8192.0 is as good as 8192. So every output is first brou
     str -> str                  tuple of outputs, one for each expected component -> tuple
     None, True, False -> themselves
 
-`read` needs to know what was expected, because `[1, 2]` may be an array or two components. What cannot be read
-raises `Unreadable`, whose text is the sentence the student sees.
+Two things stand for what is no value: `Opaque` for what cannot be made plain, `Raised` for an exception.
+`read` takes what `coerce` has made of an output, so it meets no object of the student's own. It needs to know what was
+expected, because `[1, 2]` may be an array or two components. What cannot be read raises `Unreadable`, whose text is the
+sentence the student sees.
 """
 
 from __future__ import annotations
 
-import copy
+import builtins
 import math
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -25,6 +28,25 @@ FLOAT32_TOLERANCE = 1e-7  # what a whole number may lose by passing through floa
 MAX_NUMBERS = 1_000_000  # an answer larger than this is not an answer to any exercise of the course
 
 
+@dataclass(frozen=True)
+class Opaque:
+    """Something that is no plain data. All that is known of it is what one would call it: `an object of type set`."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception where others give a value: the name of its built-in type. Nothing that is returned is read as one."""
+
+    error: str
+
+    def is_a(self, other: Raised) -> bool:
+        """Whether an `except` clause for the other one would catch this one."""
+        mine, its = (getattr(builtins, name, None) for name in (self.error, other.error))
+        return isinstance(mine, type) and isinstance(its, type) and issubclass(mine, its)
+
+
 class Unreadable(ValueError):
     """The output is not the kind of thing that was asked for; the text says what came instead."""
 
@@ -33,53 +55,53 @@ def plain(value: Any) -> Any:
     """The plain form of a value we made ourselves (an expected output): tensors become float64 arrays."""
     if isinstance(value, tuple):
         return tuple(plain(item) for item in value)
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, (bool, str, Raised)):
         return value
     if isinstance(value, Real):
         return int(value) if isinstance(value, Integral) else float(value)
     return _array(value)
 
 
-def copied(value: Any) -> Any:
-    """A copy of plain data that shares nothing with it: what `copy.deepcopy` does, several times faster for tensors."""
-    kind = type(value)
-    if kind is dict:
-        return {key: copied(item) for key, item in value.items()}
-    if kind in (list, tuple):
-        return kind(copied(item) for item in value)
-    if value is None or kind in (bool, int, float, str):
-        return value
-    if kind is np.ndarray and not value.dtype.hasobject:
-        return value.copy()
-    if kind.__module__ == "torch" and kind.__name__ == "Tensor" and not value.requires_grad and not value.is_sparse:
-        return value.clone()
-    return copy.deepcopy(value)
-
-
 def read(value: Any, expected: Any) -> Any:
-    """Bring a student's `value` to the plain form of `expected`; raise `Unreadable` with a sentence if it cannot be."""
+    """Bring a plain `value` to the form of `expected`; raise `Unreadable` with a sentence if it cannot be."""
+    if isinstance(expected, Raised):
+        came = _short(value) if type(value) in (int, float) else describe(value)
+        raise Unreadable(f"expected {describe(expected)} for this input, your function returned {came}")
     if value is None and expected is not None:
         raise Unreadable("your function returned None: does every path end in a return statement?")
     if isinstance(expected, tuple):
-        if len(getattr(value, "shape", ())) == 1 and all(isinstance(item, (int, float)) for item in expected):
-            value = list(value)  # numbers in an array are numbers in a tuple
-        if not isinstance(value, (tuple, list)) or len(value) != len(expected):
-            came = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
-            raise Unreadable(f"expected a tuple of {len(expected)} values, came {came}")
-        return tuple(read(v, e) for v, e in zip(value, expected, strict=True))
-    if expected is None or isinstance(expected, (bool, str)):
-        if type(value) is np.bool_:
+        return _components(value, expected)
+    if isinstance(expected, bool):
+        if getattr(value, "shape", None) == () and str(value.dtype).removeprefix("torch.") == "bool":
             value = bool(value)
-        if not isinstance(value, type(expected)):
-            raise Unreadable(f"expected {describe(expected)}, came {describe(value)}")
+        if not isinstance(value, bool):
+            raise Unreadable(f"expected True or False, came {describe(value)}")
+        return value
+    if isinstance(expected, str):
+        if not isinstance(value, str):
+            raise Unreadable(f"expected a string, came {describe(value)}")
+        return value
+    if expected is None:
+        if value is not None:
+            raise Unreadable(f"expected None, came {describe(value)}")
         return value
     if isinstance(expected, (int, float)):
         return _number(value)
     return _array(value)
 
 
+def _components(value: Any, expected: tuple) -> tuple:
+    """One for each expected one. Numbers in an array are numbers in a tuple."""
+    if len(getattr(value, "shape", ())) == 1 and all(isinstance(item, (int, float)) for item in expected):
+        value = list(value)
+    if not isinstance(value, (tuple, list)) or len(value) != len(expected):
+        came = f"{len(value)} values" if isinstance(value, (tuple, list)) and len(value) != 1 else describe(value)
+        raise Unreadable(f"expected a tuple of {len(expected)} values, came {came}")
+    return tuple(read(v, e) for v, e in zip(value, expected, strict=True))
+
+
 def _number(value: Any) -> int | float:
-    if isinstance(value, (bool, str, complex)):
+    if value is None or isinstance(value, (bool, str, dict, Opaque)):
         raise Unreadable(f"expected a number, came {describe(value)}")
     if isinstance(value, Integral):
         return int(value)
@@ -92,46 +114,56 @@ def _number(value: Any) -> int | float:
 
 
 def _array(value: Any) -> np.ndarray:
-    if isinstance(value, (str, bytes, dict, set)) or callable(value):
+    if value is None or isinstance(value, (bool, str, dict)):
         raise Unreadable(f"expected a tensor, came {describe(value)}")
+    if isinstance(value, Opaque):
+        raise Unreadable(f"expected a tensor of real numbers, came {value.what}")
+    if hasattr(value, "detach"):  # a torch tensor: from any device, with or without a graph, bfloat16 too
+        value = value.detach().cpu()
+        value = value.double().numpy() if value.is_floating_point() else value.numpy()
+    if isinstance(value, (list, tuple)):
+        value = [_array(item) for item in value]
+    elif isinstance(value, int):
+        value = float(value)  # whole numbers that no integer of NumPy holds
     try:
-        if hasattr(value, "detach"):  # a torch tensor: from any device, with or without a graph, bfloat16 too
-            value = value.detach().cpu()
-            value = value.double().numpy() if value.is_floating_point() else value.numpy()
-        elif isinstance(value, (list, tuple)):
-            value = [_array(item) for item in value]
         array = np.asarray(value)
-    except Unreadable:
-        raise
-    except Exception:
+    except ValueError:
         raise Unreadable(f"expected a tensor, came {describe(value)} that is not a regular block of numbers") from None
     if array.dtype.kind not in "iuf":
-        raise Unreadable(f"expected a tensor of real numbers, came {describe(value)}")
+        raise Unreadable(f"expected a tensor of real numbers, came {describe(value)} with entries of type {array.dtype}")
     if array.size > MAX_NUMBERS:
         raise Unreadable(f"expected a small tensor, came {array.size:,} numbers")
     return array.astype(np.float64)
 
 
 def describe(value: Any) -> str:
-    """What a value is, in a student's words: `a tensor of shape (3, 5)`, `the string 'mlm'`, `None`."""
+    """What a plain value is, in a student's words: `a tensor of shape (3, 5)`, `the string 'mlm'`, `None`, `a ValueError`."""
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
         return f"the string {value[:40]!r}"
     if isinstance(value, (int, float)):
-        return f"the number {value:.10g}" if isinstance(value, float) else f"the number {value}"
+        return f"the number {_short(value)}"
+    if isinstance(value, Opaque):
+        return value.what
+    if isinstance(value, Raised):
+        return f"{'an' if value.error[0] in 'AEIOU' else 'a'} {value.error}"
     if hasattr(value, "shape"):
         return f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, (list, tuple)):
-        return f"a {type(value).__name__} of {len(value)} items"
+    if isinstance(value, (list, tuple, dict)):
+        return f"a {type(value).__name__} of {len(value)} item{'' if len(value) == 1 else 's'}"
     return f"an object of type {type(value).__name__}"
+
+
+def _short(number: float) -> str:
+    return str(number) if isinstance(number, int) and abs(number) < 10**15 else f"{float(number):.10g}"
 
 
 def shape(value: Any) -> Any:
     """The shape of a plain value: a tuple for an array, () for a number, a tuple of shapes for components."""
     if isinstance(value, tuple):
         return tuple(shape(item) for item in value)
-    return np.shape(value) if not isinstance(value, str) else ()
+    return np.shape(value) if not isinstance(value, (str, Raised)) else ()
 
 
 def same(value: Any, expected: Any, tolerance: float = RELATIVE_TOLERANCE) -> bool:
@@ -146,13 +178,16 @@ def difference(value: Any, expected: Any, tolerance: float = RELATIVE_TOLERANCE)
             return f"expected {len(expected)} values"
         found = [difference(v, e, tolerance) for v, e in zip(value, expected, strict=True)]
         return next((f"value {i + 1}: {text}" for i, text in enumerate(found) if text), None)
+    if isinstance(expected, Raised):
+        agree = isinstance(value, Raised) and value.is_a(expected)
+        return None if agree else f"expected {describe(expected)}, came {describe(value)}"
     if expected is None or isinstance(expected, (bool, str)):
         agree = type(value) is type(expected) and value == expected
         return None if agree else f"came {describe(value)}, which is not the answer"
-    if isinstance(value, (str, tuple)) or value is None:
+    if isinstance(value, (str, tuple, Raised)) or value is None:
         return f"expected a number or a tensor, came {describe(value)}"
     if isinstance(expected, int) and isinstance(value, int):
-        return None if value == expected else f"came {value}, which is not the expected value"
+        return None if value == expected else f"came {_short(value)}, which is not the expected value"
     if isinstance(expected, int):
         tolerance = FLOAT32_TOLERANCE  # a count is a count: half a parameter too many is wrong
     if np.shape(value) != np.shape(expected):
@@ -168,11 +203,17 @@ def shape_difference(came: tuple, wanted: tuple) -> str:
 
 
 def _numeric_difference(came: np.ndarray, wanted: np.ndarray, tolerance: float) -> str | None:
-    finite = np.isfinite(wanted)
-    if not np.array_equal(np.isnan(came), np.isnan(wanted)):
+    if np.isnan(came).any() and not np.array_equal(np.isnan(came), np.isnan(wanted)):
         return "came nan (not a number): look for 0/0, or log or sqrt of a negative number"
-    if not np.array_equal(came[~finite], wanted[~finite], equal_nan=True) or not np.isfinite(came[finite]).all():
-        return "came infinite values where finite ones were expected, or the other way round"
+    if not np.array_equal(np.isnan(came), np.isnan(wanted)):
+        return "came a number where nan (not a number) was expected"
+    finite = np.isfinite(wanted)
+    if not np.isfinite(came[finite]).all():
+        return "came an infinite value where a finite one was expected: look for a division by zero, or exp of a large number"
+    if np.isfinite(came[np.isinf(wanted)]).any():
+        return "came a finite value where an infinite one was expected"
+    if not np.array_equal(came[~finite], wanted[~finite], equal_nan=True):
+        return "came an infinite value with the wrong sign"
     if not finite.any():
         return None
     size = float(np.abs(wanted[finite]).max())

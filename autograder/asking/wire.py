@@ -5,11 +5,12 @@ A frame is a small fixed head, JSON for the structure, and safetensors for the n
     b"FTC1"  length of the JSON (4 bytes)  length of the safetensors (4 bytes)  JSON  safetensors
 
 Plain data is None, bool, int, float, str, list, tuple, dict with string keys, torch tensor, NumPy array. In the JSON each
-container that JSON has no name for becomes an object with one key: {"tuple": [...]}, {"dict": {...}}, {"tensor": "0"},
-{"array": "0"}, {"opaque": "set"}. The last stands for something that is no plain data: the other side gets an object of
-that type's name, about which nothing else is known.
+thing that JSON has no name for becomes an object with one key: {"tuple": [...]}, {"dict": {...}}, {"tensor": "0"},
+{"array": "0"}, {"opaque": "an object of type set"}, {"raised": "ValueError"}. The last two are `Opaque` and `Raised` of
+`values`. `pack` and `unpack` also serve what lies on a disk.
 
 Whoever decodes trusts nothing: every frame that is not exactly this raises `Malformed`, before much memory was spent on it.
+What encodes also decodes: both sides count the same items against the same limits.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ import torch
 from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 
+from autograder.asking.values import Opaque, Raised
+
 MAGIC = b"FTC1"
 JSON_MOST = 16_000_000  # bytes
 TENSORS_MOST = 64_000_000  # bytes
 DEPTH_MOST = 40  # containers in containers
 ITEMS_MOST = 300_000  # in all containers of a frame together
 INTEGER_MOST = 2**1000  # what still fits into a float
-NAME_MOST = 60  # characters of the type's name of an opaque thing
+NAME_MOST = 80  # characters of what an opaque thing is, or of an exception's name
 DTYPES = {
     torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
     torch.float16, torch.bfloat16, torch.float32, torch.float64,
@@ -41,15 +44,10 @@ class Malformed(ValueError):
     """What came is not a frame of this protocol, or is larger than a frame may be."""
 
 
-def opaque(name: str) -> Any:
-    """An object about which nothing is known but the name of its type."""
-    return type(name, (), {})()
-
-
 def encode(value: Any) -> bytes:
     """One frame. Raises `Malformed` for what is not plain data, or too much of it."""
     tensors: dict[str, torch.Tensor] = {}
-    text = json.dumps(_pack(value, tensors, 0)).encode()
+    text = json.dumps(pack(value, tensors)).encode()
     blob = to_safetensors(tensors) if tensors else b""
     if len(text) > JSON_MOST or len(blob) > TENSORS_MOST:
         raise Malformed(f"{len(text):,} + {len(blob):,} bytes are too many for one frame")
@@ -81,53 +79,60 @@ def decode(text: bytes, blob: bytes) -> Any:
         tensors = from_safetensors(blob) if blob else {}
     except Exception as error:  # safetensors meets a broken file with several kinds of exceptions
         raise Malformed(f"not safetensors: {error}") from None
+    return unpack(tree, tensors)
+
+
+def pack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """What JSON can say of `value`; tensors and arrays move to `tensors` and leave their name behind. Raises `Malformed`."""
+    return _pack(value, tensors, 0, [ITEMS_MOST])
+
+
+def unpack(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """The value that `pack` made `tree` and `tensors` of. Raises `Malformed` for anything else."""
     if any(tensor.dtype not in DTYPES for tensor in tensors.values()):
         raise Malformed("a tensor of a type that does not travel")
     return _unpack(tree, tensors, 0, [ITEMS_MOST])
 
 
-def _pack(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
-    if depth > DEPTH_MOST:
-        raise Malformed("too deep")
+def _count(depth: int, left: list[int]) -> None:
+    """Count one more item, on either side."""
+    left[0] -= 1
+    if depth > DEPTH_MOST or left[0] < 0:
+        raise Malformed(f"more than {DEPTH_MOST} containers in each other, or more than {ITEMS_MOST:,} items")
+
+
+def _pack(value: Any, tensors: dict[str, torch.Tensor], depth: int, left: list[int]) -> Any:
+    _count(depth, left)
     kind = type(value)
     if value is None or kind in (bool, float, str):
         return value
     if kind is int:
-        if abs(value) >= INTEGER_MOST:
-            raise Malformed("a whole number that is too large to travel")
-        return value
+        return _int(value)
     if kind is list:
-        return [_pack(item, tensors, depth + 1) for item in value]
+        return [_pack(item, tensors, depth + 1, left) for item in value]
     if kind is tuple:
-        return {"tuple": [_pack(item, tensors, depth + 1) for item in value]}
+        return {"tuple": [_pack(item, tensors, depth + 1, left) for item in value]}
     if kind is dict:
         if any(type(key) is not str for key in value):
             raise Malformed("a dictionary with a key that is not a string")
-        return {"dict": {key: _pack(item, tensors, depth + 1) for key, item in value.items()}}
+        return {"dict": {key: _pack(item, tensors, depth + 1, left) for key, item in value.items()}}
     if isinstance(value, (torch.Tensor, np.ndarray)):
-        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
-            raise Malformed(f"an array of {value.dtype} does not travel")
-        tensor = torch.as_tensor(np.array(value, order="C") if isinstance(value, np.ndarray) else value).detach()
-        if tensor.dtype not in DTYPES:
-            raise Malformed(f"a tensor of {tensor.dtype} does not travel")
         name = str(len(tensors))
-        tensors[name] = tensor.contiguous().clone()
+        tensors[name] = _tensor(value)
         return {"tensor" if isinstance(value, torch.Tensor) else "array": name}
-    if kind.__module__ == opaque.__module__:
-        return {"opaque": kind.__name__[:NAME_MOST]}
+    if kind is Opaque:
+        return {"opaque": _name(value.what)}
+    if kind is Raised:
+        return {"raised": _name(value.error)}
     raise Malformed(f"{kind.__name__} is not plain data")
 
 
 def _unpack(value: Any, tensors: dict[str, torch.Tensor], depth: int, left: list[int]) -> Any:
-    left[0] -= 1
-    if depth > DEPTH_MOST or left[0] < 0:
-        raise Malformed("too deep, or too much")
+    _count(depth, left)
     if isinstance(value, list):
         return [_unpack(item, tensors, depth + 1, left) for item in value]
     if not isinstance(value, dict):
-        if type(value) is int and abs(value) >= INTEGER_MOST:
-            raise Malformed("a whole number that is too large to travel")
-        return value
+        return _int(value) if type(value) is int else value
     if len(value) != 1:
         raise Malformed("an object without a kind")
     ((kind, inside),) = value.items()
@@ -137,9 +142,37 @@ def _unpack(value: Any, tensors: dict[str, torch.Tensor], depth: int, left: list
         return {key: _unpack(item, tensors, depth + 1, left) for key, item in inside.items()}
     if kind in ("tensor", "array") and isinstance(inside, str) and inside in tensors:
         return tensors[inside] if kind == "tensor" else _array(tensors[inside])
-    if kind == "opaque" and isinstance(inside, str) and inside.isidentifier() and len(inside) <= NAME_MOST:
-        return opaque(inside)
+    if kind == "opaque":
+        return Opaque(_name(inside))
+    if kind == "raised":
+        return Raised(_name(inside))
     raise Malformed("an object of an unknown kind")
+
+
+def _int(value: int) -> int:
+    if abs(value) >= INTEGER_MOST:
+        raise Malformed("a whole number that is too large to travel")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= NAME_MOST:
+        raise Malformed("a name that is none")
+    return value
+
+
+def _tensor(value: torch.Tensor | np.ndarray) -> torch.Tensor:
+    """A tensor that shares nothing with `value` and lies in one piece."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biuf":
+            raise Malformed(f"an array of {value.dtype} does not travel")
+        try:
+            value = torch.as_tensor(np.array(value, order="C"))
+        except (TypeError, ValueError):  # long doubles, bytes in the other order
+            raise Malformed(f"an array of {value.dtype} does not travel") from None
+    if value.dtype not in DTYPES or value.layout is not torch.strided or value.is_meta:
+        raise Malformed(f"a tensor of {value.dtype} that is {value.layout} on {value.device} does not travel")
+    return value.detach().cpu().contiguous().clone()
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
@@ -148,4 +181,4 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.numpy()
 
 
-__all__ = ["Malformed", "decode", "encode", "opaque"]
+__all__ = ["Malformed", "decode", "encode", "pack", "unpack"]

@@ -16,6 +16,7 @@ in a file of `autograder/exercises/<topic>/`, and one marker in the chapter. Eve
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,8 +75,9 @@ class Exercise:
     misconceptions: Sequence[Misconception]
     probe: Callable = call  # must live in autograder.asking.probes: it runs beside the student's code
     expected: Callable[..., Any] | None = None  # inputs as keywords -> output; the model answer when None
-    closes: Sequence[str] = ()  # modules of courselib.lab that hold the answer; the topic's own room is closed anyway
     tolerance: float = RELATIVE_TOLERANCE
+    refuses: type[Exception] | None = None  # what the model answer raises for inputs that have to be turned down
+    keeps_inputs: bool = False  # the statement says that inputs stay as they were, so changing them in place costs the values
     origin: str = field(default_factory=lambda: _caller())
 
     @property
@@ -89,8 +91,13 @@ class Exercise:
 
     @property
     def closed(self) -> tuple[str, ...]:
-        """The modules that are shut while this is checked and graded: the topic's room in courselib, and what `closes` adds."""
-        return f"courselib.{self.id.split('.')[0]}", *self.closes
+        """The modules that are shut while it is checked and graded, the same for all exercises of its topic.
+
+        The topic's room in courselib, and what `CLOSES` of the topic's folder names: files of the lab that hold an answer.
+        """
+        topic = self.id.split(".")[0]
+        folder = sys.modules.get(f"autograder.exercises.{topic}")
+        return f"courselib.{topic}", *getattr(folder, "CLOSES", ())
 
     def fail(self, what: str) -> AuthorError:
         return AuthorError(f"{self.origin}: exercise {self.id!r}: {what}")

@@ -1,7 +1,7 @@
 """`course report`: one page for the instructor, that opens without a server, and the marks as a table.
 
-It is made from the journal, so it can say what the gradebook cannot: which mistakes were made and by how many, and which
-submissions a person should look at, and why.
+The numbers are the gradebook's (see `marks`), so they are those of every other file. The journal adds what the gradebook cannot
+know: which mistakes were made and by how many, and which submissions a person should look at, and why.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import io
 import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 from autograder.grading.journal import Entry
+from autograder.grading.marks import Marks, number
+from autograder.judging.report import Report
 
 BINS = 10
 STYLE = """
@@ -24,8 +25,12 @@ table { border-collapse: collapse; margin: 1rem 0; width: 100% } caption { text-
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
 th { border-bottom: 2px solid #888 } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .bar { background: #0072B2; height: 1.1rem; display: inline-block; vertical-align: middle } .track { width: 40% }
-.warn { background: #fbe3d0; padding: .6rem 1rem } code { background: #f0f0f0; padding: 0 .2rem }
+.wide { overflow-x: auto } .warn { background: #fbe3d0; padding: .6rem 1rem } code { background: #f0f0f0; padding: 0 .2rem }
 """
+
+
+class NothingGraded(ValueError):
+    """There is nothing to report on; the text is the sentence for the instructor."""
 
 
 @dataclass(frozen=True)
@@ -40,43 +45,48 @@ class ExerciseSummary:
     mistakes: Counter[str]
 
 
-def exercise_summaries(entries: dict[str, Entry]) -> list[ExerciseSummary]:
+def exercise_summaries(class_: list[Marks], most: dict[str, float], entries: dict[str, Entry]) -> list[ExerciseSummary]:
     """One summary an exercise, the hardest first."""
-    reports: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    reports: dict[str, list[Report]] = defaultdict(list)
     for entry in entries.values():
-        for exercise_id, report in entry.graded["reports"].items():
+        for exercise_id, report in entry.graded.reports.items():
             reports[exercise_id].append(report)
-    found = [
-        ExerciseSummary(
-            exercise_id, float(those[0]["points"]), statistics.mean(r["score"] / r["points"] for r in those),
-            sum(r["score"] >= r["points"] for r in those), Counter(r["state"] for r in those),
-            Counter(r["misconception"] for r in those if r["misconception"]),
-        )
-        for exercise_id, those in reports.items()
-    ]
+    found = []
+    for exercise_id, points in most.items():
+        marks = [student.exercises[exercise_id] for student in class_ if exercise_id in student.exercises]
+        states = Counter(str(report.state) for report in reports[exercise_id])
+        mistakes = Counter(report.misconception for report in reports[exercise_id] if report.misconception)
+        waiting = sum(exercise_id in student.waiting for student in class_)
+        states += Counter({"waits for a person": waiting})
+        share = statistics.mean(marks) / points if marks and points else 0.0
+        found.append(ExerciseSummary(exercise_id, points, share, sum(mark >= points for mark in marks), states, mistakes))
     return sorted(found, key=lambda e: (e.mean_share, e.id))
 
 
-def total(entry: Entry) -> float:
-    """What a submission earned in the exercises that grade themselves."""
-    return sum(report["score"] for report in entry.graded["reports"].values())
+def page(assignment: str, class_: list[Marks], most: dict[str, float], entries: dict[str, Entry]) -> str:
+    """The HTML page. Raises `NothingGraded` when nothing is graded yet.
 
-
-def page(assignment: str, entries: dict[str, Entry]) -> str:
-    """The HTML page. Raises `ValueError` when nothing is graded yet."""
-    if not entries:
-        raise ValueError(f"Nothing of {assignment} is graded yet: run `course grade {assignment}` first.")
-    most = max(sum(r["points"] for r in entry.graded["reports"].values()) for entry in entries.values())
-    totals = [total(entry) for entry in entries.values()]
-    unsandboxed = sum(not entry.graded["sandboxed"] for entry in entries.values())
-    middle = f"mean {statistics.mean(totals):.1f}, median {statistics.median(totals):.1f} of {most:g} points"
-    parts = [
-        f"<h1>{html.escape(assignment)}</h1>",
-        f"<p>{len(entries)} submissions, {middle}. Written answers, which a person marks, are not in these figures.</p>",
-    ]
+    Args:
+        class_: the marks of every student, as `marks.read` gives them.
+        most: the points of each exercise.
+        entries: what the journal knows, by student. It knows nothing of what `nbgrader autograde` graded.
+    """
+    marked = [student for student in class_ if student.score is not None]
+    if not marked:
+        raise NothingGraded(f"Nothing of {assignment} is graded yet: run `course grade {assignment}` first.")
+    scores, highest = [student.score or 0.0 for student in marked], sum(most.values())
+    entries = {student.id: entries[student.id] for student in marked if student.id in entries}
+    unsandboxed = sum(not entry.graded.sandboxed for entry in entries.values())
+    middle = f"mean {statistics.mean(scores):.1f}, median {statistics.median(scores):.1f} of {highest:g} points"
+    said = "The numbers are the gradebook's: with what people marked or changed so far, less what is taken off for coming late."
+    parts = [f"<h1>{html.escape(assignment)}</h1>", f"<p>{len(marked)} submissions, {middle}. {said}</p>"]
     if unsandboxed:
         parts.append(f'<p class="warn">{unsandboxed} of them were graded without the sandbox.</p>')
-    parts += [_distribution(totals, most), _exercises(entries), _mistakes(entries), _for_a_person(entries)]
+    if len(entries) < len(marked):
+        elsewhere = len(marked) - len(entries)
+        parts.append(f"<p>{elsewhere} of them were not graded by `course grade`, so nothing is said here of their mistakes.</p>")
+    parts += [_distribution(scores, highest), _exercises(exercise_summaries(marked, most, entries)), _mistakes(entries)]
+    parts += [_for_a_person(marked, entries), _students(marked, most)]
     title = html.escape(assignment)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: report</title>'
@@ -84,18 +94,19 @@ def page(assignment: str, entries: dict[str, Entry]) -> str:
     )
 
 
-def table(entries: dict[str, Entry]) -> str:
-    """The marks as CSV: a row a student, a column an exercise, and what the instructor should know."""
-    ids = list(dict.fromkeys(i for entry in entries.values() for i in entry.graded["reports"]))
+def table(class_: list[Marks], most: dict[str, float], entries: dict[str, Entry]) -> str:
+    """The marks as CSV: a row for each who handed in, a column an exercise, and what the instructor should know."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["student", *ids, "total", "written answers", "needs a person", "seed", "notes"])
-    for student, entry in sorted(entries.items()):
-        reports = entry.graded["reports"]
-        scores = [f"{reports[i]['score']:g}" if i in reports else "" for i in ids]
-        written = sum(entry.graded["written"].values())
-        row = [student, *scores, f"{total(entry):g}", written, "yes" if entry.graded["needs_human"] else "no"]
-        writer.writerow([_no_formula(str(cell)) for cell in [*row, entry.graded["seed"], " ".join(entry.graded["notes"])]])
+    writer.writerow(["student", *most, "late penalty", "score", "waits for a person", "needs a person", "seed", "notes"])
+    for student in class_:
+        if student.score is None:
+            continue
+        marks = [number(student.exercises.get(i)) for i in most]
+        graded = entries[student.id].graded if student.id in entries else None
+        about = ["yes" if graded.needs_human else "no", graded.seed, " ".join(graded.notes)] if graded else ["", "", ""]
+        row = [student.id, *marks, number(student.penalty), number(student.score), " ".join(student.waiting), *about]
+        writer.writerow([_no_formula(str(cell)) for cell in row])
     return file.getvalue()
 
 
@@ -116,21 +127,20 @@ def _distribution(totals: list[float], most: float) -> str:
     return "<h2>Marks</h2>" + _table("points|submissions|", rows)
 
 
-def _exercises(entries: dict[str, Entry]) -> str:
+def _exercises(summaries: list[ExerciseSummary]) -> str:
     rows = []
-    for e in exercise_summaries(entries):
-        states = ", ".join(f"{state} {number}" for state, number in e.states.most_common())
-        full = f"{e.full} of {sum(e.states.values())}"
-        rows.append([_code(e.id), _number(f"{e.points:g}"), _number(f"{e.mean_share:.0%}"), _number(full), _text(states)])
+    for e in summaries:
+        states = ", ".join(f"{state} {count}" for state, count in e.states.most_common())
+        rows.append([_code(e.id), _number(f"{e.points:g}"), _number(f"{e.mean_share:.0%}"), _number(e.full), _text(states)])
     return "<h2>Exercises, the hardest first</h2>" + _table("exercise|points|mean|full marks|states", rows)
 
 
 def _mistakes(entries: dict[str, Entry]) -> str:
     fell: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for student, entry in sorted(entries.items()):
-        for exercise_id, report in entry.graded["reports"].items():
-            if report["misconception"]:
-                fell[exercise_id, report["misconception"], report.get("says", "")].append(student)
+        for exercise_id, report in entry.graded.reports.items():
+            if report.misconception:
+                fell[exercise_id, report.misconception, report.says].append(student)
     rows = [
         [_number(len(who)), _code(exercise_id), _text(name.replace("_", " ")), _text(says), _text(_names(who))]
         for (exercise_id, name, says), who in sorted(fell.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -139,12 +149,21 @@ def _mistakes(entries: dict[str, Entry]) -> str:
     return "<h2>Mistakes that were recognised</h2>" + found
 
 
-def _for_a_person(entries: dict[str, Entry]) -> str:
-    odd = {student: entry.graded["notes"] for student, entry in sorted(entries.items()) if entry.graded["needs_human"]}
+def _for_a_person(class_: list[Marks], entries: dict[str, Entry]) -> str:
+    odd = {student: entry.graded.notes for student, entry in sorted(entries.items()) if entry.graded.needs_human}
     rows = [[_text(student), _text(" ".join(notes) or "has written answers to read")] for student, notes in odd.items()]
-    waiting = sum(sum(entry.graded["written"].values()) for entry in entries.values())
+    waiting = sum(len(student.waiting) for student in class_)
     found = _table("student|why", rows) if rows else "<p>No submission was odd.</p>"
-    return f"<h2>Submissions that need a person</h2><p>Written answers to read in formgrader: {waiting}.</p>{found}"
+    return f"<h2>Submissions that need a person</h2><p>Answers that wait in formgrader: {waiting}.</p>{found}"
+
+
+def _students(class_: list[Marks], most: dict[str, float]) -> str:
+    rows = []
+    for student in class_:
+        marks = [_number(number(student.exercises.get(i))) for i in most]
+        rows.append([_text(student.id), *marks, _number(number(student.penalty)), _number(number(student.score))])
+    head = "|".join(["student", *(html.escape(i) for i in most), "late penalty", "score"])
+    return '<h2>Students</h2><div class="wide">' + _table(head, rows) + "</div>"
 
 
 def _names(students: list[str], most: int = 8) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
+from autograder.grading.submission import MOST_BYTES
+
 CONFIG = "nbgrader_config.py"
-MOST_BYTES = 128 * 2**20  # a larger submission is refused unread
 
 
 class NoClass(ValueError):

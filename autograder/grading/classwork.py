@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import replace
 
+from autograder.grading.agreement import require_agreement
 from autograder.grading.classroom import Classroom, Submission
-from autograder.grading.gradebook import Writer
+from autograder.grading.gradebook import Writer, most_points
+from autograder.grading.graded import Graded
 from autograder.grading.journal import Entry, Journal, key_of
 from autograder.grading.marked import marked_notebook
 from autograder.grading.spread import Lost, Task, spread
+from autograder.grading.submission import Released, read_released
 
 
 def grade_class(
     room: Classroom, *, workers: int, scheduler: str | None, sandboxed: bool, again: bool,
-    on_done: Callable[[str, dict[str, Any] | Lost], None] = lambda student, result: None,
+    on_done: Callable[[str, Graded | Lost], None] = lambda student, result: None,
 ) -> dict[str, Lost]:
     """Grade what has not been graded yet, and bring the gradebook up to date. Returns what could not be graded.
 
@@ -29,8 +32,11 @@ def grade_class(
 
     Raises:
         Busy: when another process is grading this assignment.
+        OtherJournal: when another version of the course has graded it.
         NoClass: when the gradebook does not know the assignment.
+        Disagreement: when what was handed out is not what this course marks.
     """
+    agreed(room)
     lost: dict[str, Lost] = {}
     with Journal(room.journal) as journal, Writer(room) as writer:
 
@@ -51,10 +57,10 @@ def grade_class(
                 if same and not again:
                     on_done(submission.student, before.graded)
                 else:
-                    seed = before.graded["seed"] if same else secrets.randbits(32)
+                    seed = before.graded.seed if same else secrets.randbits(32)
                     yield Task(submission.student, submission.notebook, seed)
 
-        def done(task: Task, result: dict[str, Any] | Lost) -> None:
+        def done(task: Task, result: Graded | Lost) -> None:
             if isinstance(result, Lost):
                 lost[task.student] = result
             else:
@@ -71,12 +77,20 @@ def grade_class(
     return lost
 
 
+def agreed(room: Classroom) -> Released:
+    """What was handed out, read. Raises `Disagreement` when it is not what this course marks, and `NoClass`."""
+    released = read_released(room.released)
+    most = most_points(room.database, room.assignment, room.assignment)
+    require_agreement(room.assignment, released, most, room.folder)
+    return released
+
+
 def _key(room: Classroom, submission: Submission) -> str:
     return key_of(room.released, submission.notebook or submission.refused.encode())
 
 
-def _with_refusal(graded: dict[str, Any], submission: Submission) -> dict[str, Any]:
+def _with_refusal(graded: Graded, submission: Submission) -> Graded:
     """What was not read earns what an empty notebook earns, and a person learns why it was not read."""
     if not submission.refused:
         return graded
-    return graded | {"notes": [f"{submission.refused[:1].upper()}{submission.refused[1:]}."], "needs_human": True}
+    return replace(graded, notes=[f"{submission.refused[:1].upper()}{submission.refused[1:]}."], needs_human=True)

@@ -36,9 +36,11 @@ def grade(
     """Grade what was handed in for an assignment. Killed at any moment, the same command goes on where it was."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from autograder.grading.agreement import Disagreement
+    from autograder.grading.classroom import NoClass
     from autograder.grading.classwork import grade_class
-    from autograder.grading.journal import Busy
-    from autograder.grading.sandbox import SandboxUnavailable, require
+    from autograder.grading.enclosure import SandboxUnavailable, require
+    from autograder.grading.journal import Busy, OtherJournal
 
     room = _room(folder, assignment, db)
     if not room.students():
@@ -62,7 +64,7 @@ def grade(
         try:
             how = {"workers": workers or cores, "scheduler": scheduler, "sandboxed": not unsandboxed, "again": again}
             lost = grade_class(room, **how, on_done=done)
-        except (Busy, ValueError) as error:
+        except (Busy, OtherJournal, NoClass, Disagreement) as error:
             _stop(str(error))
         except OSError as error:  # the scheduler does not answer, or the disk is full
             _stop(f"Grading stopped: {error}. Nothing is lost: put it right and run the same command again.")
@@ -79,21 +81,24 @@ def report(
     db: Database = None,
 ) -> None:
     """Write one page about how a class did, the marks as CSV, and files that Canvas and Moodle import."""
-    from autograder.grading import class_report, exports
-    from autograder.grading.journal import entries
+    from autograder.grading import class_report, exports, marks
+    from autograder.grading.agreement import Disagreement, require_graded_as_now
+    from autograder.grading.classwork import agreed
+    from autograder.grading.journal import OtherJournal, entries
 
     room = _room(folder, assignment, db)
-    found = entries(room.journal)
     try:
-        page = class_report.page(assignment, found)
-    except ValueError as error:
+        released, found = agreed(room), entries(room.journal)
+        require_graded_as_now(assignment, found)
+        rows, most = marks.read(room.database, assignment, released), marks.most(released)
+        page = class_report.page(assignment, rows, most, found)
+    except (Disagreement, OtherJournal, class_report.NothingGraded) as error:
         _stop(str(error))
-    rows, most = exports.read(room.database, assignment)
     target = room.folder / "reports" / assignment
     target.mkdir(parents=True, exist_ok=True)
     files = {
-        "report.html": page, "marks.csv": class_report.table(found),
-        "canvas.csv": exports.canvas(rows, assignment, most), "moodle.csv": exports.moodle(rows, assignment),
+        "report.html": page, "marks.csv": class_report.table(rows, most, found),
+        "canvas.csv": exports.canvas(rows, assignment, sum(most.values())), "moodle.csv": exports.moodle(rows, assignment),
     }
     for name, text in files.items():
         (target / name).write_text(text, encoding="utf-8")
@@ -101,19 +106,25 @@ def report(
 
 
 def _room(folder: Path, assignment: str, db: str | None) -> Any:
+    from autograder.grading.agreement import Disagreement
     from autograder.grading.classroom import NoClass, classroom
+    from autograder.grading.classwork import agreed
 
     try:
-        return classroom(folder, assignment, db)
-    except NoClass as error:
+        room = classroom(folder, assignment, db)
+        agreed(room)
+    except (NoClass, Disagreement) as error:
         _stop(str(error))
+    return room
 
 
 def _kind(result: Any) -> str:
-    """How one submission is counted under the progress bar."""
-    if not isinstance(result, dict):
+    """How one submission is counted under the progress bar. `result` is a `Graded`, or a `Lost`."""
+    from autograder.grading.spread import Lost
+
+    if isinstance(result, Lost):
         return "not graded"
-    states = {report["state"] for report in result["reports"].values()}
+    states = {report.state for report in result.reports.values()}
     if states & {State.CRASHED, State.TIMED_OUT, State.FLOODED}:
         return "crashed or stopped"
     return "all right" if states == {State.RIGHT} else "with mistakes"

@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder.grading.enclosure import WITHOUT_BWRAP, SandboxUnavailable
 from autograder.grading.inside.limits import Limits
-from autograder.grading.sandbox import WITHOUT_BWRAP, SandboxUnavailable
 from autograder.grading.warm import Infrastructure, Lost, Warm
 
 SIGNS = {"good": "✓", "missing": "✗", "optional": "–"}

@@ -7,12 +7,10 @@ such text could carry them out. So nothing of it is shown: each state has its se
 from __future__ import annotations
 
 import builtins
-import re
 from dataclasses import replace
-from typing import Any
 
 from autograder.asking.state import State
-from autograder.judging.report import Report, Row
+from autograder.judging.report import Report
 
 SENTENCES = {
     State.RIGHT: "Right.",
@@ -26,32 +24,30 @@ SENTENCES = {
     State.UNREADABLE: "Your function returned something else than was asked for: compare types and shapes with its description.",
     State.NOT_CALLABLE: "The name that the check needs is not a function. Pass the function itself, without calling it.",
 }
-_RAISED = re.compile(r"\bit raised (\w+)", re.IGNORECASE)
 
 
-def student_message(report: dict[str, Any]) -> str:
-    """One sentence on a report, which is an `autograder.judging.report.Report` as a dict."""
-    if report.get("says"):  # absent in a journal that an older course wrote
-        return report["says"]
-    found = _RAISED.search(report["message"])
-    known = found and isinstance(getattr(builtins, found[1], None), type)
-    sentence = SENTENCES.get(report["state"], SENTENCES[State.WRONG])
-    return sentence.format(error=f"{_article(found[1])} {found[1]}" if found and known else "an exception")
+def student_message(report: Report) -> str:
+    """One sentence on a report."""
+    if report.says:
+        return report.says
+    error = getattr(report, "error", "")
+    known = isinstance(getattr(builtins, error, None), type)  # another's name may be a text of the student's own
+    sentence = SENTENCES.get(report.state, SENTENCES[State.WRONG])
+    return sentence.format(error=f"{_article(error)} {error}" if known else "an exception")
 
 
-def for_students(report: dict[str, Any]) -> Report:
-    """The report with nothing but our own sentences in it."""
-    rows = [Row(**row) for row in report["rows"]]
-    rows = [replace(row, comment="right" if row.earned == row.points else "not right yet") for row in rows]
-    return Report(**report | {"message": student_message(report), "rows": rows, "printed": ""})
+def for_students(report: Report) -> Report:
+    """The report with nothing but our own sentences in it. The mark in it is the check's; a person may have given another."""
+    rows = [replace(row, comment="right" if row.earned == row.points else "not right yet") for row in report.rows]
+    return replace(report, id=f"{report.id}, by the check", message=student_message(report), rows=rows, printed="")
 
 
-def table_html(report: dict[str, Any]) -> str:
+def table_html(report: Report) -> str:
     """The table for nbgrader's feedback."""
     return for_students(report)._repr_html_()
 
 
-def text(report: dict[str, Any]) -> str:
+def text(report: Report) -> str:
     """The same for a terminal, or a comment."""
     return for_students(report).text()
 

@@ -22,22 +22,28 @@ from sqlalchemy.orm import joinedload
 from autograder.grading.classroom import Classroom, NoClass
 
 
+def most_points(database: str, assignment: str, notebook: str) -> dict[str, float]:
+    """The most that each graded cell can earn, by its name. Raises `NoClass` with a sentence for an unknown assignment."""
+    with Gradebook(database) as gradebook:
+        try:
+            cells = gradebook.find_notebook(notebook, assignment).grade_cells
+        except MissingEntry:
+            raise NoClass(
+                f"The gradebook {_without_password(database)} does not know {assignment}: "
+                f"run `nbgrader generate_assignment {assignment}`."
+            ) from None
+        return {cell.name: cell.max_score for cell in cells}
+
+
 class Writer:
     """The gradebook of a class, open for one assignment. A context manager; raises `NoClass` when it lacks the assignment."""
 
     def __init__(self, room: Classroom):
         self._room = room
+        most_points(room.database, room.assignment, room.assignment)
         self._gradebook = Gradebook(room.database, room.directory.course_id)
         self._penalties = AssignLatePenalties(config=room.config)
         self._penalties.init_plugin()
-        try:
-            self._gradebook.find_notebook(room.assignment, room.assignment)
-        except MissingEntry:
-            self._gradebook.close()
-            raise NoClass(
-                f"The gradebook {_without_password(room.database)} does not know {room.assignment}: "
-                f"run `nbgrader generate_assignment {room.assignment}`."
-            ) from None
 
     def __enter__(self) -> Writer:
         return self
@@ -102,7 +108,7 @@ def _write(path: Path, text: str) -> None:
 def _is_time(text: str) -> bool:
     try:
         utils.parse_utc(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a student may have written the file
         return False
     return True
 

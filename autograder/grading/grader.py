@@ -1,4 +1,4 @@
-"""The judge of one assignment: submissions go in as bytes, marks come out as plain data.
+"""The judge of one assignment: submissions go in as bytes, reports come out.
 
 A `Grader` owns one warm process behind the wall. For each submission it draws the cases, sends the inputs, takes whatever
 comes back within the time, and judges it here, where no student's code ever runs. A warm process that dies is started again.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from autograder.asking.ask import Outcome
@@ -17,29 +16,19 @@ from autograder.asking.wire import Malformed, encode
 from autograder.exercises import exercises
 from autograder.exercises.drawing import draw
 from autograder.exercises.exercise import Exercise
+from autograder.grading.agreement import Disagreement, differences, refusal
+from autograder.grading.enclosure import SandboxUnavailable
+from autograder.grading.graded import Graded
 from autograder.grading.inside.channel import Closed
 from autograder.grading.inside.limits import GRACE, Limits
 from autograder.grading.outcomes import instead, outcomes_of
-from autograder.grading.sandbox import SandboxUnavailable
 from autograder.grading.submission import Plan, UnreadableSubmission, plan, read_released
 from autograder.grading.warm import Infrastructure, Lost, Warm
 from autograder.judging.judge import judge
+from autograder.judging.report import Report
 from autograder.judging.trial import Trial
 from autograder.notebooks.cells import imports
-
-
-@dataclass(frozen=True)
-class Graded:
-    """All that is known about one submission. `dataclasses.asdict` of it is JSON."""
-
-    seed: int
-    reports: dict[str, dict[str, Any]]  # by exercise id: an `autograder.judging.report.Report`; for instructors (see `feedback`)
-    written: dict[str, bool]  # by exercise id: whether something was written
-    notes: list[str]  # for the instructor: what was odd
-    needs_human: bool
-    sandboxed: bool
-    seconds: float
-    cpu: float = 0.0  # seconds of a processor, here and in the sandbox
+from autograder.notebooks.names import Ran, only_demonstrated
 
 
 class Grader:
@@ -53,11 +42,14 @@ class Grader:
 
     Raises:
         SandboxUnavailable: in the `with` line or in `grade`, when this machine cannot enclose a submission.
-        KeyError: when the notebook has a check that this course does not know.
+        Disagreement: when an exercise of the notebook is none of this course, or has other points here.
     """
 
     def __init__(self, released: bytes, *, sandboxed: bool = True, limits: Limits | None = None):
         self.released = read_released(released)
+        wrong = differences(self.released)
+        if wrong:  # on another machine the course may be another
+            raise Disagreement(refusal(wrong))
         self.exercises: dict[str, Exercise] = {i: exercises[i] for i in self.released.exercises}  # type: ignore[misc]
         self.sandboxed, self.limits = sandboxed, limits or Limits()
         self._warm: Warm | None = None
@@ -106,7 +98,8 @@ class Grader:
         limits, answers, failed, state = self.limits, {}, [], ""
         with warm.fork() as channel:
             trials = self._draw(seed)  # while it forks
-            questions = [_question(trial, self.exercises[i], _seed(seed, f"answers of {i}")) for i, trial in trials.items()]
+            shown = sorted(only_demonstrated([Ran(cell.source, "", cell.demonstration) for cell in work.cells]))
+            questions = [_question(trial, _seed(seed, f"answers of {i}"), shown) for i, trial in trials.items()]
             frame = encode({"seed": _seed(seed, "cells"), "cells": work.run, "questions": questions})
             end = time.monotonic() + limits.submission
             try:
@@ -126,9 +119,10 @@ class Grader:
         if state:
             work.note(f"it stopped answering ({state})", human=state == State.UNREADABLE)
         errors = _cell_errors(failed, work)
+        ran = [Ran(cell.source, errors.get(cell.id, ""), cell.demonstration) for cell in work.cells]
         outcomes = {i: instead(trial, state) for i, trial in trials.items() if i not in answers}
         for exercise_id, answer in answers.items():
-            found = outcomes_of(trials[exercise_id], answer, errors.get(self.released.exercises[exercise_id]))
+            found = outcomes_of(trials[exercise_id], answer, ran)
             if any(outcome.state == State.UNREADABLE for outcome in found):
                 work.note(f"what came back for {exercise_id} was not made by the course's own code", human=True)
             outcomes[exercise_id] = found
@@ -158,12 +152,12 @@ class Grader:
             self._warm.end()
         self._warm = None
 
-    def _judge(self, trial: Trial, outcomes: list[Outcome], work: Plan) -> dict[str, Any]:
+    def _judge(self, trial: Trial, outcomes: list[Outcome], work: Plan) -> Report:
         try:
-            return asdict(judge(trial, outcomes))
+            return judge(trial, outcomes)
         except Exception as error:  # nothing that comes from a student may stop a batch
             work.note(f"the answer to {trial.id} could not be judged ({type(error).__name__}); it scores zero", human=True)
-            return asdict(judge(trial, instead(trial, State.UNREADABLE)))
+            return judge(trial, instead(trial, State.UNREADABLE))
 
 
 def _seed(seed: int, purpose: str) -> int:
@@ -171,8 +165,9 @@ def _seed(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4], "big")
 
 
-def _question(trial: Trial, exercise: Exercise, seed: int) -> dict[str, Any]:
-    return {"id": trial.id, "name": exercise.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed}
+def _question(trial: Trial, seed: int, demonstrated: list[str]) -> dict[str, Any]:
+    return {"id": trial.id, "name": trial.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed,
+            "demonstrated": demonstrated}  # fmt: skip
 
 
 def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:

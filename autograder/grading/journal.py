@@ -3,6 +3,9 @@
 A journal is a file of JSON lines beside the class, one a submission, appended whole and synced. Whatever is killed at whatever
 moment, the file holds every result that was reported as done, and at most one torn line at its end, which counts as absent.
 So `course grade`, run again, grades what is missing and nothing twice, and can bring the gradebook up to date from it.
+
+Each line says which version of this format it is written in. A whole line of another version was written by another version of
+the course, and what it would mean today is not guessed at.
 """
 
 from __future__ import annotations
@@ -15,18 +18,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder.grading.graded import Graded, from_plain, to_plain
+
+VERSION = 2  # of what a line holds
+
 
 class Busy(RuntimeError):
     """Another process is grading this assignment; the text is the sentence for the instructor."""
 
 
+class OtherJournal(ValueError):
+    """The journal was written by another version of the course; the text is the sentence for the instructor."""
+
+
 @dataclass(frozen=True)
 class Entry:
-    """One graded submission. `key` names what was graded, `graded` is a `Graded` as plain data."""
+    """One graded submission. `key` names what was graded."""
 
     student: str
     key: str
-    graded: dict[str, Any]
+    graded: Graded
 
 
 def key_of(released: bytes, submitted: bytes) -> str:
@@ -61,36 +72,44 @@ class Journal:
 
     def add(self, entry: Entry) -> None:
         """Append a result; when this returns it is on the disk."""
-        self._append({"student": entry.student, "key": entry.key, "graded": entry.graded})
+        self._append({"student": entry.student, "key": entry.key, "graded": to_plain(entry.graded)})
 
     def recorded(self, entry: Entry) -> None:
         """Note that the gradebook has this result."""
         self._append({"student": entry.student, "key": entry.key, "recorded": True})
 
     def entries(self) -> dict[str, Entry]:
-        """The last result of each student."""
+        """The last result of each student. Raises `OtherJournal`."""
         return entries(self._path)
 
     def unrecorded(self) -> list[Entry]:
-        """The results that the gradebook may lack: it is safe to record one twice."""
-        waiting: dict[str, Entry] = {}
+        """The results that the gradebook may lack: it is safe to record one twice. Raises `OtherJournal`."""
+        waiting: dict[str, dict[str, Any]] = {}
         for line in _lines(self._path):
             if "graded" in line:
-                waiting[line["student"]] = Entry(line["student"], line["key"], line["graded"])
-            elif line.get("recorded") and line["student"] in waiting and waiting[line["student"]].key == line["key"]:
+                waiting[line["student"]] = line
+            elif line.get("recorded") and line["student"] in waiting and waiting[line["student"]]["key"] == line["key"]:
                 del waiting[line["student"]]
-        return list(waiting.values())
+        return [_entry(line) for line in waiting.values()]
 
     def _append(self, line: dict[str, Any]) -> None:
-        data = (json.dumps(line, allow_nan=False) + "\n").encode()
+        data = (json.dumps({"version": VERSION} | line, allow_nan=False) + "\n").encode()
         while data:
             data = data[os.write(self._file, data) :]
         os.fsync(self._file)
 
 
 def entries(path: Path) -> dict[str, Entry]:
-    """The last result of each student in the journal at `path`; none when there is no journal. Needs no lock."""
-    return {line["student"]: Entry(line["student"], line["key"], line["graded"]) for line in _lines(path) if "graded" in line}
+    """The last result of each student in the journal at `path`; none when there is no journal. Needs no lock.
+
+    Raises `OtherJournal` when another version of the course wrote in it.
+    """
+    last = {line["student"]: line for line in _lines(path) if "graded" in line}
+    return {student: _entry(line) for student, line in last.items()}
+
+
+def _entry(line: dict[str, Any]) -> Entry:
+    return Entry(line["student"], line["key"], from_plain(line["graded"]))
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -102,5 +121,11 @@ def _lines(path: Path) -> list[dict[str, Any]]:
             except ValueError:
                 continue  # torn by a kill
             if isinstance(value, dict) and isinstance(value.get("student"), str) and isinstance(value.get("key"), str):
+                if value.get("version") != VERSION:
+                    raise OtherJournal(
+                        f"{path} was written by another version of the course, and this one does not guess what it means: move "
+                        "it away and run `course grade`. That grades everything anew, and leaves what people wrote into the "
+                        "gradebook."
+                    )
                 found.append(value)
     return found

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import copy
 import functools
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from autograder.grading import feedback
+from autograder.grading.graded import Graded
 from autograder.grading.submission import Cell, UnreadableSubmission, cells_of
+from autograder.judging.report import Report
 from autograder.notebooks.cells import answer_name
 
 
-def marked_notebook(released: bytes, submitted: bytes, graded: dict[str, Any]) -> NotebookNode:
-    """`graded` is a `Graded` as plain data. A submission that cannot be read leaves the release as it was handed out."""
+def marked_notebook(released: bytes, submitted: bytes, graded: Graded) -> NotebookNode:
+    """A submission that cannot be read leaves the release as it was handed out."""
     notebook = copy.deepcopy(_handed_out(released))
     try:
         handed_in = cells_of(submitted)
@@ -30,8 +31,8 @@ def marked_notebook(released: bytes, submitted: bytes, graded: dict[str, Any]) -
     answers = {cell.name: cell.source for cell in handed_in if cell.name in names}
     texts = {cell.source.strip() for cell in notebook.cells if cell.cell_type != "code"}
     own = _own_cells(handed_in, names, texts)
-    unwritten = {answer_name(exercise_id) for exercise_id, attempted in graded["written"].items() if not attempted}
-    reports = {f"{answer_name(exercise_id)}-check": report for exercise_id, report in graded["reports"].items()}
+    unwritten = {answer_name(exercise_id) for exercise_id, attempted in graded.written.items() if not attempted}
+    reports = {f"{answer_name(exercise_id)}-check": report for exercise_id, report in graded.reports.items()}
     cells = list(own.get("", []))
     for cell in notebook.cells:
         name = _name(cell)
@@ -68,11 +69,10 @@ def _own_cells(handed_in: list[Cell], names: set[str], texts: set[str]) -> dict[
     return found
 
 
-def _put_mark(cell: NotebookNode, report: dict[str, Any]) -> None:
-    """The table, and the score in the points of the cell: an instructor may have given the exercise others."""
-    score = report["score"] / report["points"] * float(cell.metadata["nbgrader"]["points"])
+def _put_mark(cell: NotebookNode, report: Report) -> None:
+    """The table, and the score. (The points of the cell are the exercise's: see `agreement`.)"""
     shown = {"text/plain": feedback.text(report), "text/html": feedback.table_html(report)}
-    value = {"text/plain": repr(round(score, 6))}
+    value = {"text/plain": repr(report.score)}
     cell.execution_count, cell.outputs = 1, [
         NotebookNode(output_type="display_data", metadata=NotebookNode(), data=NotebookNode(shown)),
         NotebookNode(output_type="execute_result", metadata=NotebookNode(), data=NotebookNode(value), execution_count=1),

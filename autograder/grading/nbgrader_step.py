@@ -16,8 +16,11 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool
 
+from autograder.grading.agreement import require_agreement
+from autograder.grading.gradebook import most_points
 from autograder.grading.marked import marked_notebook
 from autograder.grading.spread import grade_one
+from autograder.grading.submission import read_released
 
 
 class GradeBehindTheWall(NbGraderPreprocessor):
@@ -26,11 +29,14 @@ class GradeBehindTheWall(NbGraderPreprocessor):
     sandboxed = Bool(True, help="Run student code in the sandbox; without it, with the rights of the grader.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        released = self._released(resources["nbgrader"]["assignment"], resources["nbgrader"]["notebook"])
+        about = resources["nbgrader"]
+        released = self._released(about["assignment"], about["notebook"])
+        most = most_points(about["db_url"], about["assignment"], about["notebook"])
+        require_agreement(about["notebook"], read_released(released), most, CourseDirectory(config=self.config).root)
         submitted = nbformat.writes(nb).encode()
         graded = grade_one(released, submitted, secrets.randbits(32), self.sandboxed)
-        for note in graded["notes"]:
-            self.log.warning("%s: %s", resources["nbgrader"]["student"], note)
+        for note in graded.notes:
+            self.log.warning("%s: %s", about["student"], note)
         return marked_notebook(released, submitted, graded), resources
 
     def _released(self, assignment: str, notebook: str) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from autograder.asking.ask import PRINT_LIMIT, Outcome
 from autograder.asking.state import State
 from autograder.judging.trial import Trial
+from autograder.notebooks.names import Ran, not_asked
 
-STATES = (State.RETURNED, State.NOT_ATTEMPTED, State.RAISED, State.TIMED_OUT, State.FLOODED, State.NOT_CALLABLE)
+STATES = (State.RETURNED, State.NOT_ATTEMPTED, State.RAISED, State.CLOSED, State.TIMED_OUT, State.FLOODED, State.NOT_CALLABLE)
 TEXT_MOST = 500  # characters of a message
 INSTEAD = {  # for an exercise that was not answered at all
     State.TIMED_OUT: "no answer came in time: look for a loop that never ends",
@@ -23,15 +25,14 @@ def instead(trial: Trial, state: str, message: str = "") -> list[Outcome]:
     return [Outcome(state, message=message or INSTEAD[state]) for _ in trial.cases]
 
 
-def outcomes_of(trial: Trial, answer: Any, error: str | None) -> list[Outcome]:
-    """The outcomes in `answer`, checked. `error`: what the cell with the student's function raised, if it did."""
+def outcomes_of(trial: Trial, answer: Any, ran: Sequence[Ran]) -> list[Outcome]:
+    """The outcomes in `answer`, checked. `ran`: the cells of the submission, of which one should define the function."""
     if not isinstance(answer, dict) or answer.get("id") != trial.id:
         return instead(trial, State.UNREADABLE)
     state = _text(answer, "instead")
-    if state == "missing":
-        if error:
-            return instead(trial, State.RAISED, f"it raised {error}, in the cell that defines it")
-        return instead(trial, State.NOT_ATTEMPTED, f"there is no {trial.name} in the notebook: its cell is missing or empty")
+    told = not_asked(trial.name, state != "missing", ran)
+    if told:
+        return instead(trial, *told)
     if state in INSTEAD:
         return instead(trial, state)
     found = answer.get("outcomes")
@@ -46,7 +47,7 @@ def _outcome(item: Any, case: dict[str, Any]) -> Outcome:
     changed = item.get("changed")
     changed = [name for name in case["inputs"] if name in changed] if isinstance(changed, list) else []
     message, printed = _text(item, "message")[:TEXT_MOST], _text(item, "printed")[:PRINT_LIMIT]
-    return Outcome(item["state"], item.get("value"), message, printed, changed)
+    return Outcome(State(item["state"]), item.get("value"), message, printed, changed, _text(item, "error")[:TEXT_MOST])
 
 
 def _text(item: dict[str, Any], key: str) -> str:

@@ -1,6 +1,6 @@
 """Spreading the grading over processes and machines with Dask.
 
-A task is bytes in, plain data out: the released notebook, what was handed in, a seed. So a worker on another machine needs the
+A task is bytes in, a `Graded` out: the released notebook, what was handed in, a seed. So a worker on another machine needs the
 course installed and nothing else: no shared disk. Each worker process keeps one warm grader, and student code runs in the
 sandbox that this grader owns, never in the worker.
 
@@ -14,8 +14,10 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from autograder.grading.graded import Graded
 
 TRIES = 4  # of a task that fails for reasons of ours
 
@@ -38,7 +40,7 @@ class Lost:
 
 def spread(
     released: bytes, tasks: Iterable[Task], *, workers: int, scheduler: str | None, sandboxed: bool,
-    on_result: Callable[[Task, dict[str, Any] | Lost], None],
+    on_result: Callable[[Task, Graded | Lost], None],
 ) -> None:
     """Grade every task, and call `on_result` for each as it is done, in this process and in no particular order.
 
@@ -75,9 +77,9 @@ def spread(
 _warm: dict[str, Any] = {}  # of this process: the one grader it keeps, by the release it is for
 
 
-def grade_one(released: bytes, submitted: bytes, seed: int, sandboxed: bool) -> dict[str, Any]:
-    """Grade one submission with this process's warm grader; runs in a Dask worker. Returns a `Graded` as plain data."""
-    return asdict(warm_grader(released, sandboxed).grade(submitted, seed))
+def grade_one(released: bytes, submitted: bytes, seed: int, sandboxed: bool) -> Graded:
+    """Grade one submission with this process's warm grader; runs in a Dask worker."""
+    return warm_grader(released, sandboxed).grade(submitted, seed)
 
 
 def warm_grader(released: bytes, sandboxed: bool) -> Any:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.asking.ask import TEXT_STUB
-from autograder.notebooks.cells import CHECK, SETUP, TITLE, answer_name, is_kind
+from autograder.notebooks.cells import CHECK, DEMONSTRATION, SETUP, TITLE, answer_name, is_kind
+from autograder.notebooks.names import imports_for
 
 SMALL = 16 << 20  # bytes; a larger file is slimmed in a process of its own before it is read here
-LARGE = 512 << 20  # bytes; more than that nobody hands in
+MOST_BYTES = 128 << 20  # of a file; a larger one is refused, and in a class folder it is not even read
 SOURCE_MOST = 2 << 20  # characters of all cells together
 CELLS_MOST = 5_000
 NOTES_MOST = 50
@@ -52,14 +53,29 @@ class Released:
         return [cell for cell in self.cells.values() if is_kind(cell.name, SETUP) and cell.locked]
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A code cell in its place: its name, its source, and what of it is run: of a demonstration, the imports that are needed."""
+
+    id: str
+    source: str
+    runs: str
+    demonstration: bool = False
+
+
 @dataclass
 class Plan:
-    """What to do with a submission: the code cells to run in order, which written answers are there, and what was odd."""
+    """What to do with a submission: its code cells in order, which written answers are there, and what was odd."""
 
-    run: list[dict[str, str]] = field(default_factory=list)
+    cells: list[Planned] = field(default_factory=list)
     written: dict[str, bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     needs_human: bool = False
+
+    @property
+    def run(self) -> list[dict[str, str]]:
+        """The cells to run, as the sandbox takes them."""
+        return [{"id": cell.id, "source": cell.runs} for cell in self.cells if cell.runs]
 
     def note(self, sentence: str, human: bool = False) -> None:
         if len(self.notes) < NOTES_MOST:
@@ -92,19 +108,23 @@ def plan(data: bytes, released: Released) -> Plan:
         if cell.name:
             seen[cell.name] = seen.get(cell.name, 0) + 1
     lost = [cell for cell in released.setup if cell.name not in seen]
-    out.run += [{"id": cell.name, "source": cell.source} for cell in lost]
+    out.cells += [Planned(cell.name, cell.source, cell.source) for cell in lost]
+    locked = {cell.name for cell in released.cells.values() if cell.locked}
+    students = [cell.source for cell in cells if cell.code and cell.name not in locked]
     done: set[str] = set()
     for place, cell in enumerate(cells, 1):
         original = released.cells.get(cell.name)
         if original is not None and original.locked:
             _compare(cell, original, out)
-            if is_kind(original.name, SETUP) and cell.name not in done:
-                out.run.append({"id": cell.name, "source": original.source})
+            if cell.name not in done and is_kind(cell.name, SETUP):
+                out.cells.append(Planned(cell.name, original.source, original.source))
+            elif cell.name not in done and is_kind(cell.name, DEMONSTRATION):
+                out.cells.append(Planned(cell.name, original.source, imports_for(original.source, students), demonstration=True))
             done.add(cell.name)
         elif cell.code and cell.source.strip():
             if original is not None and cell.points not in (None, original.points):
                 out.note(f"the points of {cell.name} were changed; the released ones count")
-            out.run.append({"id": cell.name or f"cell {place}", "source": cell.source})
+            out.cells.append(Planned(cell.name or f"cell {place}", cell.source, cell.source))
     _written(cells, released, out)
     _odd(seen, lost, released, out)
     return out
@@ -112,7 +132,7 @@ def plan(data: bytes, released: Released) -> Plan:
 
 def _cells(data: bytes) -> tuple[list[Cell], dict[str, Any]]:
     """The cells of a notebook file and its metadata."""
-    if len(data) > LARGE:
+    if len(data) > MOST_BYTES:
         raise UnreadableSubmission(f"the file has {len(data) >> 20:,} MB; that is no notebook of this course")
     if len(data) > SMALL:
         data = _slim(data)

@@ -15,7 +15,8 @@ from typing import Any
 
 from autograder.asking.wire import Malformed
 from autograder.grading import sandbox
-from autograder.grading.inside.channel import Channel
+from autograder.grading.enclosure import SandboxUnavailable, refused
+from autograder.grading.inside.channel import DONE, FORK, Channel
 from autograder.grading.inside.limits import Limits
 
 START_SECONDS = 180.0  # for the imports, on a busy machine without compiled bytecode
@@ -53,11 +54,11 @@ class Warm:
         except (OSError, Malformed) as error:
             said = self.end()
             if sandboxed and said.startswith(REFUSALS):
-                raise sandbox.SandboxUnavailable(sandbox.refused(said)) from None
+                raise SandboxUnavailable(refused(said)) from None
             raise Lost(said or str(error)) from None
         if "refused" in self.ready:
             self.end()
-            raise sandbox.SandboxUnavailable(sandbox.refused(self.ready["refused"]))
+            raise SandboxUnavailable(refused(self.ready["refused"]))
 
     def alive(self) -> bool:
         return self._process.process.poll() is None
@@ -77,7 +78,7 @@ class Warm:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                socket.send_fds(self._process.control, [b"F"], [theirs.fileno()])
+                socket.send_fds(self._process.control, [FORK], [theirs.fileno()])
         except OSError as error:
             ours.close()
             raise Lost(str(error)) from error
@@ -94,7 +95,7 @@ class Warm:
     def _end_fork(self) -> dict[str, Any]:
         deadline = time.monotonic() + END_SECONDS
         try:
-            self._process.control.sendall(b"D")
+            self._process.control.sendall(DONE)
             return self._control.receive(deadline)
         except (OSError, Malformed) as error:
             raise Lost(str(error)) from error

@@ -6,23 +6,27 @@ student's outputs equal, in every case, what the misconception would have given,
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from autograder.asking.ask import Outcome
 from autograder.asking.state import State
-from autograder.asking.values import Unreadable, difference, read, same, shape, shape_difference
+from autograder.asking.values import Raised, Unreadable, describe, difference, read, same, shape, shape_difference
 from autograder.judging.report import Report, Row
-from autograder.judging.trial import RAISES, Trial
+from autograder.judging.trial import Trial
+
+Reading = tuple[Any, str]  # the plain output and no complaint, or nothing and a complaint
 
 
 def judge(trial: Trial, outcomes: list[Outcome]) -> Report:
     """Mark `outcomes` (one for each case of `trial`, in order) and say in one sentence what was seen."""
-    readings = [_read(case, outcome) for case, outcome in zip(trial.cases, outcomes, strict=True)]
-    rows = _without_repeats([_mark(part, trial, readings) for part in trial.parts])
+    readings = [_read(case["expected"], outcome) for case, outcome in zip(trial.cases, outcomes, strict=True)]
+    rows = _without_repeats([_mark(part, trial, outcomes, readings) for part in trial.parts])
     score = float(sum(row.earned for row in rows))
-    misconception = None if score == trial.points else _recognise(trial, readings)
-    state = _state(score, trial.points, outcomes, readings)
+    misconception = None if score == trial.points else _recognise(trial, outcomes, readings)
+    failed = [outcome for outcome, (_, complaint) in zip(outcomes, readings, strict=True) if complaint]
+    state = _state(score, trial.points, outcomes, failed)
     return Report(
         id=trial.id,
         score=score,
@@ -34,89 +38,112 @@ def judge(trial: Trial, outcomes: list[Outcome]) -> Report:
         printed=next((o.printed for o in outcomes if o.printed), ""),
         seed=trial.seed,
         says=trial.says[misconception] if misconception else "",
+        error=next((outcome.error for outcome in failed if outcome.error), ""),
     )
 
 
-def _read(case: dict[str, Any], outcome: Outcome) -> tuple[Any, str]:
-    """The plain output and no complaint, or nothing and a complaint."""
+def _read(expected: Any, outcome: Outcome) -> Reading:
+    if outcome.state == State.RAISED and isinstance(expected, Raised):
+        if Raised(outcome.error).is_a(expected):
+            return Raised(outcome.error), ""
+        return None, f"expected {describe(expected)} for this input; {outcome.message}"
     if outcome.state != State.RETURNED:
         return None, outcome.message
     try:
-        return read(outcome.value, case["expected"]), ""
+        return read(outcome.value, expected), ""
     except Unreadable as error:
         return None, str(error)
 
 
-def _mark(part: dict[str, Any], trial: Trial, readings: list[tuple[Any, str]]) -> Row:
+def _mark(part: dict[str, Any], trial: Trial, outcomes: list[Outcome], readings: list[Reading]) -> Row:
     """All the points of a part when every case it covers agrees, otherwise none and what differs in the first that does not."""
-    for case, (value, complaint) in zip(trial.cases, readings, strict=True):
-        if part["on"] not in (None, case["group"]):
-            continue
-        expected = case["expected"]
-        if not complaint:
-            if part["of"] is not None:
-                value, expected = value[part["of"]], expected[part["of"]]
-            if part["shape_only"]:
-                if shape(value) != shape(expected):
-                    complaint = shape_difference(shape(value), shape(expected))
-            else:
-                complaint = difference(value, expected, trial.tolerance) or ""
+    covered = [part["on"] in (None, case["group"]) for case in trial.cases]
+    if not any(covered):
+        raise ValueError(f"part {part['name']!r} of {trial.id} covers no case, so nobody can earn it: run `course build`")
+    for case, outcome, reading, counts in zip(trial.cases, outcomes, readings, covered, strict=True):
+        complaint = _complaint(part, case["expected"], reading, trial.tolerance) if counts else ""
+        if counts and not complaint and trial.keeps_inputs and outcome.changed and not part["shape_only"]:
+            complaint = f"your function {_changes(outcome.changed)}"
         if complaint:
             return Row(part["name"], 0.0, part["points"], f"{complaint} (case: {case['label']})")
     return Row(part["name"], float(part["points"]), part["points"], "right")
 
 
+def _complaint(part: dict[str, Any], expected: Any, reading: Reading, tolerance: float) -> str:
+    """What is wrong with the output of one case, as far as this part looks at it; nothing when it is right."""
+    value, complaint = reading
+    if complaint or isinstance(expected, Raised):
+        return complaint
+    if part["of"] is not None:
+        value, expected = value[part["of"]], expected[part["of"]]
+    if part["shape_only"]:
+        return "" if shape(value) == shape(expected) else shape_difference(shape(value), shape(expected))
+    return difference(value, expected, tolerance) or ""
+
+
 def _without_repeats(rows: list[Row]) -> list[Row]:
-    """One cause fails several parts: say it once."""
+    """One cause fails several parts: say it once. An exception is the same one whatever the sizes of the case are."""
     said: set[str] = set()
     out = []
     for row in rows:
         cause = row.comment.split(" (case: ")[0]
+        cause = re.sub(r"\d+", "", cause) if cause.startswith("it raised") else cause
         out.append(replace(row, comment="the same") if row.earned < row.points and cause in said else row)
         said.add(cause)
     return out
 
 
-def _recognise(trial: Trial, readings: list[tuple[Any, str]]) -> str | None:
+def _recognise(trial: Trial, outcomes: list[Outcome], readings: list[Reading]) -> str | None:
     """The misconception whose outputs these are, in every case; where it would raise, the student's must not be readable."""
     for name in trial.says:
-        if all(_is_output_of(name, case, value, complaint, trial.tolerance)
-               for case, (value, complaint) in zip(trial.cases, readings, strict=True)):
+        if all(_is_output_of(case["mistaken"][name], outcome, reading, trial.tolerance)
+               for case, outcome, reading in zip(trial.cases, outcomes, readings, strict=True)):
             return name
     return None
 
 
-def _is_output_of(name: str, case: dict[str, Any], value: Any, complaint: str, tolerance: float) -> bool:
-    wrong = case["mistaken"][name]
-    if isinstance(wrong, str) and wrong == RAISES:
-        return bool(complaint)
-    return not complaint and same(value, wrong, tolerance)
+def _is_output_of(wrong: Any, outcome: Outcome, reading: Reading, tolerance: float) -> bool:
+    value, complaint = reading
+    if isinstance(wrong, Raised):
+        return bool(complaint) or isinstance(value, Raised)
+    if outcome.state != State.RETURNED:
+        return False
+    try:
+        return same(read(outcome.value, wrong), wrong, tolerance)
+    except Unreadable:
+        return False
 
 
-def _state(score: float, points: float, outcomes: list[Outcome], readings: list[tuple[Any, str]]) -> str:
+def _state(score: float, points: float, outcomes: list[Outcome], failed: list[Outcome]) -> State:
     if score == points:
         return State.RIGHT
-    states = [outcome.state for outcome in outcomes]
-    if all(state == State.NOT_ATTEMPTED for state in states):
+    if all(outcome.state == State.NOT_ATTEMPTED for outcome in outcomes):
         return State.NOT_ATTEMPTED
     if score > 0:
         return State.PARTIAL
-    for state in (State.CRASHED, State.TIMED_OUT, State.FLOODED, State.NOT_CALLABLE, State.RAISED):
+    states = [outcome.state for outcome in failed]
+    for state in (State.CRASHED, State.TIMED_OUT, State.FLOODED, State.NOT_CALLABLE, State.CLOSED, State.RAISED):
         if state in states:
             return state
-    return State.UNREADABLE if all(complaint for _, complaint in readings) else State.WRONG
+    return State.UNREADABLE if len(failed) == len(outcomes) else State.WRONG
 
 
-def _message(trial: Trial, state: str, misconception: str | None, rows: list[Row], outcomes: list[Outcome]) -> str:
+def _message(trial: Trial, state: State, misconception: str | None, rows: list[Row], outcomes: list[Outcome]) -> str:
     if state == State.RIGHT:
         message = "Right."
     elif misconception:
         message = trial.says[misconception]
     else:
-        early = state in (State.NOT_ATTEMPTED, State.NOT_CALLABLE)
-        said = outcomes[0].message if early else next(row.comment for row in rows if row.earned < row.points)
+        whole = len({outcome.message for outcome in outcomes}) == 1 and outcomes[0].message  # whatever the case
+        said = whole or next(row.comment for row in rows if row.earned < row.points)
         message = said[:1].upper() + said[1:]
     changed = next((outcome.changed for outcome in outcomes if outcome.changed), None)
-    if changed:
-        message += f" Note that your function changes its input {', '.join(changed)} in place; work on a copy."
+    if changed and "in place; work on" not in message:
+        message += f" Note that your function {_changes(changed)}."
     return message
+
+
+def _changes(names: list[str]) -> str:
+    one = len(names) == 1
+    which = names[0] if one else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"changes its input{'' if one else 's'} {which} in place; work on {'a copy' if one else 'copies'}"

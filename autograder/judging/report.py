@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from autograder.asking.state import State
 
@@ -32,6 +33,16 @@ class Report:
     printed: str = ""
     seed: int | None = None
     says: str = ""
+    error: str = ""  # the built-in type of the first exception, if the answer raised one where it should not
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as what JSON can say."""
+        return asdict(self) | {"state": str(self.state)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Report:
+        """The report that `to_dict` wrote. Raises `ValueError` for a state that is none, `TypeError` for other fields."""
+        return cls(**data | {"state": State(data["state"]), "rows": [Row(**row) for row in data["rows"]]})
 
     def text(self) -> str:
         """The report for a terminal."""

@@ -1,8 +1,8 @@
 """Trials: the cases of one exercise, drawn with a seed, with what is right and what each misconception would give.
 
 A `Trial` is plain data. In the full course it is drawn live from the exercise (`draw`). A student's bundle has neither
-solutions nor exercises: there the same trial, drawn once with the public seed, is read from a folder (`save`, `load`):
-JSON for the structure, safetensors for the numbers, never pickle.
+solutions nor exercises: there the same trial, drawn once with the public seed, is read from a folder (`save`, `load`).
+It is packed as what crosses the wall is (`autograder.asking.wire`): JSON for the structure, safetensors for the numbers.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+from safetensors.torch import load_file, save_file
 
 from autograder.asking import probes
+from autograder.asking.wire import pack, unpack
 from autograder.places import PUBLIC
 
-if TYPE_CHECKING:
-    pass
-
 PUBLIC_SEED = 2106  # the cases that a student's own check uses; grading draws its own
-RAISES = "this misconception raises"  # stands for the output of a wrong answer that does not survive these inputs
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Everything `check` needs of an exercise, as data. `cases` holds dicts with label, group, inputs, expected, mistaken."""
+    """Everything `check` needs of an exercise, as data. `cases` holds dicts with label, group, inputs, expected, mistaken.
+
+    `expected` is a plain output, and `mistaken` one for each misconception; `Raised` where one raises an exception.
+    """
 
     id: str
     name: str
@@ -35,8 +35,10 @@ class Trial:
     says: dict[str, str]
     probe: str
     tolerance: float
+    keeps_inputs: bool
     seed: int
     cases: list[dict[str, Any]]
+    closed: list[str]  # the modules that are shut while it is asked
 
     @property
     def points(self) -> float:
@@ -53,10 +55,8 @@ class Trial:
 
 def save(trial: Trial, folder: Path) -> None:
     """Write a trial as `<id>.json` and `<id>.safetensors` into `folder`."""
-    from safetensors.torch import save_file
-
     tensors: dict[str, Any] = {}
-    text = json.dumps(_pack(vars(trial), tensors), indent=1)
+    text = json.dumps(pack(vars(trial), tensors), indent=1)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{trial.id}.json").write_text(text + "\n", encoding="utf-8")
     save_file(tensors, folder / f"{trial.id}.safetensors")
@@ -64,42 +64,9 @@ def save(trial: Trial, folder: Path) -> None:
 
 def load(exercise_id: str, folder: Path = PUBLIC) -> Trial:
     """Read a trial that `save` wrote. Raises `KeyError` with a sentence when the folder holds none of that id."""
-    from safetensors.torch import load_file
-
     path = folder / f"{exercise_id}.json"
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.json"))) or "none"
         raise KeyError(f"there is no exercise {exercise_id!r}; known here: {known}")
     tensors = load_file(folder / f"{exercise_id}.safetensors")
-    return Trial(**_unpack(json.loads(path.read_text(encoding="utf-8")), tensors))
-
-
-def _pack(value: Any, tensors: dict[str, Any]) -> Any:
-    """JSON for structure; tensors and arrays move to `tensors` and leave their name behind."""
-    import torch
-
-    if isinstance(value, dict):
-        return {key: _pack(item, tensors) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_pack(item, tensors) for item in value]
-    if isinstance(value, tuple):
-        return {"tuple": [_pack(item, tensors) for item in value]}
-    if isinstance(value, (torch.Tensor, np.ndarray)):
-        name = str(len(tensors))
-        tensors[name] = torch.as_tensor(value).contiguous().clone()
-        return {"tensor" if isinstance(value, torch.Tensor) else "array": name}
-    return value
-
-
-def _unpack(value: Any, tensors: dict[str, Any]) -> Any:
-    if isinstance(value, list):
-        return [_unpack(item, tensors) for item in value]
-    if isinstance(value, dict):
-        if value.keys() == {"tuple"}:
-            return tuple(_unpack(item, tensors) for item in value["tuple"])
-        if value.keys() == {"tensor"}:
-            return tensors[value["tensor"]]
-        if value.keys() == {"array"}:
-            return tensors[value["array"]].numpy()
-        return {key: _unpack(item, tensors) for key, item in value.items()}
-    return value
+    return Trial(**unpack(json.loads(path.read_text(encoding="utf-8")), tensors))

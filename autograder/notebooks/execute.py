@@ -26,6 +26,7 @@ from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
 
 from autograder.notebooks.cells import check_cells
+from autograder.notebooks.names import without_demonstrations
 from autograder.places import ROOT  # the kernel imports the same course as this process
 
 ENVIRONMENT = {
@@ -73,12 +74,14 @@ def run_notebook(notebook: NotebookNode, *, skip_demonstrations: bool = False, o
     """Execute a copy of `notebook` from the first cell to the last, going on after cells that raise.
 
     Args:
+        skip_demonstrations: run nothing of them but the import statements that the student's cells lean on.
         offline: refuse every connection and name look-up outside this machine (see `no_network`).
         timeout: seconds a cell. A longer one is interrupted; when that does not help, the run ends there.
         folder: the working directory; an empty one, removed afterwards, when None.
         on_cell: called before each cell.
     """
-    run, started, begun = Run(copy.deepcopy(notebook)), time.perf_counter(), {}
+    notebook = without_demonstrations(notebook) if skip_demonstrations else copy.deepcopy(notebook)
+    run, started, begun = Run(notebook), time.perf_counter(), {}
 
     def start(cell: NotebookNode, cell_index: int) -> None:
         begun[cell_index] = time.perf_counter()
@@ -98,7 +101,6 @@ def run_notebook(notebook: NotebookNode, *, skip_demonstrations: bool = False, o
         manager = AsyncKernelManager(kernel_spec_manager=_ThisPython(offline), transport_encryption=secret)
         client = NotebookClient(
             run.notebook, km=manager, timeout=timeout, allow_errors=True, coalesce_streams=True, record_timing=False,
-            skip_cells_with_tag="demonstration" if skip_demonstrations else "",
             interrupt_on_timeout=True, error_on_timeout={"ename": _TIMED_OUT}, iopub_timeout=10, raise_on_iopub_timeout=True,
             on_cell_start=lambda **_: on_cell(), on_cell_execute=start, on_cell_executed=stop,
         )

@@ -6,6 +6,7 @@ the instructor's notebooks (never committed: it holds the answers).
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import nbformat
@@ -13,9 +14,8 @@ from nbformat import NotebookNode
 
 from autograder import places
 from autograder.exercises import exercises
-from autograder.exercises.drawing import draw
 from autograder.exercises.exercise import AuthorError, Exercise
-from autograder.judging.trial import PUBLIC_SEED
+from autograder.exercises.validating import validated
 from autograder.publishing import chapter, edits, syllabus
 
 README = places.CHAPTERS.parent / "README.md"
@@ -123,12 +123,13 @@ def _texts(folder: Path) -> dict[Path, str]:
     return texts
 
 
+@functools.cache  # it takes seconds, and a process has one set of exercises
 def check_exercises() -> None:
-    """Draw every exercise once: a misconception that no case can tell apart stops the build here."""
+    """Validate every exercise: an author's mistake stops the build here."""
     for exercise_id in exercises:
         exercise = exercises[exercise_id]
         if isinstance(exercise, Exercise):
-            draw(exercise, PUBLIC_SEED)
+            validated(exercise)
 
 
 def build_class(folder: Path, chapters: Path = places.CHAPTERS, force: bool = False) -> list[Path]:

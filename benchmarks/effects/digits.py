@@ -5,49 +5,35 @@ from collections.abc import Sequence
 import torch
 from measured import Check, Effect, Measured
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from courselib.continual.five_tasks import five_tasks, train
-from courselib.continual.replay import Reservoir, replay_loss
-from courselib.forgetting.fisher import add, true_fisher
-from courselib.forgetting.penalties import anchor, ewc_penalty
-from courselib.lab.classification import accuracy
-from courselib.lab.data.digits import Task, class_tasks, permuted_tasks
+from courselib.continual.five_tasks import five_tasks
+from courselib.continual.replay import Replay
+from courselib.forgetting.fisher import Weights, true_fisher
+from courselib.forgetting.penalties import EWC
+from courselib.forgetting.two_tasks import first_task, network, score, second_task
+from courselib.lab.data.digits import class_tasks
 from courselib.lab.experiments import Table, run
+from courselib.lab.in_turn import Method, learn_next
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Forgetting: task A, then task B, and what is left of A
+# Forgetting: task A, then task B, and what is left of A. The code is chapter 04's; the network is larger and learns more slowly.
 
-HIDDEN, BATCH = 200, 32
-
-
-def network(hidden: int = HIDDEN, classes: int = 10) -> nn.Sequential:
-    layers = [nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes)]
-    return nn.Sequential(*layers)
+HIDDEN, LEARNING_RATE = 200, 0.01
+REMEDIES = {"naive": Method, "EWC": EWC, "replay": Replay}
 
 
-def two_tasks(seed: int, tasks: str, method: str, strength: float = 0.0, kept: int = 0, steps: int = 800) -> dict:
+def two_tasks(seed: int, tasks: str, method: str, steps: int = 800, **options) -> dict:
     """Accuracy on A before B, and on A and B after it. One head for all ten digits, in both kinds of tasks."""
-    A, B = permuted_tasks(2, seed) if tasks == "permuted" else class_tasks(seed, ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)))
-    torch.manual_seed(seed)
-    model = network()
-    train(model, A, lambda m, i: F.cross_entropy(m(A.x_train[i]), A.y_train[i]), steps=3 * steps // 4, seed=seed, lr=0.01)
-    before = accuracy(model(A.x_test), A.y_test)
-
+    start = first_task(seed, tasks, 3 * steps // 4, lr=LEARNING_RATE, hidden=HIDDEN)
     if method == "EWC":
-        start, fisher = anchor(model), true_fisher(model, A.x_train[:600])
-    buffer = Reservoir(max(kept, 1), seed)
-    buffer.add_all(A.x_train, A.y_train)
+        options |= {"importance": of_600}
+    found = second_task(start, REMEDIES[method](**options), lr=LEARNING_RATE, steps=steps)
+    return {"A before": start.before[0], "A after": found.old, "B after": found.new}
 
-    def loss(model: nn.Module, i: Tensor) -> Tensor:
-        new = B.x_train[i], B.y_train[i]
-        if method == "replay":
-            return replay_loss(model, new, buffer.sample(BATCH))
-        penalty = ewc_penalty(model, start, fisher, strength) if method == "EWC" else 0
-        return F.cross_entropy(model(new[0]), new[1]) + penalty
 
-    train(model, B, loss, steps=steps, seed=seed + 1000, lr=0.01)
-    return {"A before": before, "A after": accuracy(model(A.x_test), A.y_test), "B after": accuracy(model(B.x_test), B.y_test)}
+def of_600(model: nn.Module, x: Tensor, y: Tensor) -> Weights:
+    """The Fisher from 600 pictures: one gradient for each of ten answers makes all of them slow."""
+    return true_fisher(model, x[:600])
 
 
 def permuted_forgetting(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Measured:
@@ -79,34 +65,20 @@ def kept(table: Table, setting: str, naive: str) -> list[float]:
     return [(after - gone) / (before - gone) for before, gone, after in zip(*columns, strict=True)]
 
 
-def five_pairs(seed: int, method: str, strength: float = 0.0, kept: int = 0, steps: int = 300) -> dict:
+def five_pairs(seed: int, method: str, steps: int = 300, **options) -> dict:
     """0 and 1, then 2 and 3, ..., one head of ten answers: the usual test. A is the first four tasks, B the last one.
 
     "A before" is the mean accuracy of the four, each when it was just learned; "A after" when all five were.
     """
-    tasks, fisher, buffer, learned = class_tasks(seed), None, Reservoir(max(kept, 1), seed), []
+    tasks, remedy, learned = class_tasks(seed), REMEDIES[method](**options), []
     torch.manual_seed(seed)
-    model = network()
-
-    def score(task: Task) -> float:
-        return accuracy(model(task.x_test), task.y_test)
-
+    model = network(HIDDEN)
+    remedy.begin(seed)
     for number, task in enumerate(tasks):
-        start = anchor(model)
-
-        def loss(model: nn.Module, i: Tensor, task: Task = task, start: dict = start, fisher: dict | None = fisher) -> Tensor:
-            new = task.x_train[i], task.y_train[i]
-            if method == "replay" and buffer.seen:
-                return replay_loss(model, new, buffer.sample(BATCH))
-            return F.cross_entropy(model(new[0]), new[1]) + (ewc_penalty(model, start, fisher, strength) if fisher else 0)
-
-        train(model, task, loss, steps=steps, seed=100 * seed + number, lr=0.01)
-        learned.append(score(task))
-        if method == "EWC":
-            found = true_fisher(model, task.x_train)
-            fisher = add(fisher, found) if fisher else found
-        buffer.add_all(task.x_train, task.y_train)
-    return {"A before": sum(learned[:4]) / 4, "A after": sum(map(score, tasks[:4])) / 4, "B after": score(tasks[4])}
+        learn_next(model, task, remedy, steps=steps, seed=100 * seed + number, lr=LEARNING_RATE)
+        learned.append(score(model, task))
+    after = [score(model, task) for task in tasks]
+    return {"A before": sum(learned[:4]) / 4, "A after": sum(after[:4]) / 4, "B after": after[4]}
 
 
 STRENGTHS = {"halves": (500.0, 10_000.0, 100_000.0), "pairs": (2_000.0, 10_000.0)}

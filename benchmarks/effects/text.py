@@ -14,6 +14,7 @@ from courselib.lab.data.grammar import Grammar, kl, reweighted
 from courselib.lab.data.windows import Windows, token_stream
 from courselib.lab.experiments import run
 from courselib.lab.models.causal import next_token_loss
+from courselib.lab.rates import falling_rate
 from courselib.lab.training import fit
 from courselib.lora import add_lora
 
@@ -84,9 +85,7 @@ def tune(seed: int, method: str, domain: str, steps: int = STEPS) -> dict:
         add_lora(model, LINEAR, RANK, 2 * RANK)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATES[domain][method])
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / WARMUP) * (1 - 0.9 * step / steps)
-    )
+    schedule = falling_rate(optimizer, WARMUP, steps, 0.9)
     batches = Windows([stream], [BATCH], WINDOW, seed)
     fit(model, batches, next_token_loss, optimizer, steps=steps, scheduler=schedule, max_grad_norm=1.0, progress=False)
     share = sum(p.numel() for p in trained) / sum(p.numel() for p in model.parameters())

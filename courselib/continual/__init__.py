@@ -8,10 +8,11 @@ recipe         the practical recipe, its settings checked
 five_tasks     five tasks of real digits, and each method on them
 """
 
-from courselib.continual.distillation import distillation_gradient, distillation_loss, entropy, softened
+from courselib.continual.distillation import distillation_gradient, distillation_loss, softened
 from courselib.continual.isolation import Adapter, TaskNetwork
 from courselib.continual.replay import Reservoir, replay_counts, replay_loss
 from courselib.continual.scores import average_accuracy, backward_transfer, forward_transfer, target_and_general
+from courselib.transfer.maximum_likelihood import entropy
 
 __all__ = [
     "Adapter", "Reservoir", "TaskNetwork", "average_accuracy", "backward_transfer", "distillation_gradient", "distillation_loss",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import copy
+
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from courselib.lab.data.digits import Task
+from courselib.lab.in_turn import Method
 
 
 def softened(logits: Tensor, temperature: float) -> Tensor:
@@ -12,11 +16,6 @@ def softened(logits: Tensor, temperature: float) -> Tensor:
     if temperature <= 0:
         raise ValueError(f"The temperature is {temperature}; it has to be above 0. Try 2.")
     return (logits / temperature).softmax(-1)
-
-
-def entropy(probabilities: Tensor) -> Tensor:
-    """-sum p log p over the last dimension, in nats: 0 for a sure answer, log(classes) for no preference at all."""
-    return -torch.xlogy(probabilities, probabilities).sum(-1)
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
@@ -42,3 +41,31 @@ def distillation_gradient(student: Tensor, teacher: Tensor, temperature: float =
     One of the two T of T^2 is used up by the chain rule, for the loss sees student/T; 1/n is the mean over the rows.
     """
     return temperature / len(student) * (softened(student, temperature) - softened(teacher, temperature))
+
+
+class Distillation(Method):
+    """Asks the model to answer the *new* examples as the model before this task would: no old example is kept.
+
+    `strength` is the weight of `distillation_loss` and `temperature` its T. State: `teacher`, the frozen model of before; none
+    before the first task. Limit: the teacher has opinions about what it has never seen, and who holds on to them learns the new
+    task worse. Raises ValueError for a negative strength and for a temperature that is not above 0.
+    """
+
+    def __init__(self, strength: float = 1.0, temperature: float = 2.0):
+        if strength < 0 or temperature <= 0:
+            raise ValueError(
+                f"Distillation got strength {strength} and temperature {temperature}; the strength is 0 or more and the "
+                "temperature above 0. Try 1 and 2."
+            )
+        self.strength, self.temperature = strength, temperature
+        self.teacher: nn.Module | None = None
+
+    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        logits = model(x)
+        value = F.cross_entropy(logits, y)
+        if self.teacher is None:
+            return value
+        return value + self.strength * distillation_loss(logits, self.teacher(x), self.temperature)
+
+    def after_task(self, model: nn.Module, task: Task) -> None:
+        self.teacher = copy.deepcopy(model).requires_grad_(False)  # never trained again

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from courselib.lab.data.digits import Task
+from courselib.lab.in_turn import Method
+
 
 class Adapter(nn.Module):
     """x + up(relu(down(x))): a narrow detour, (n, d) -> (n, d). `up` starts at 0, so at first nothing changes.
@@ -66,3 +69,36 @@ class TaskNetwork(nn.Module):
         for adapter, block in zip(self.adapters[task], self.blocks, strict=True):
             x = block(adapter(x))
         return self.heads[task](x)
+
+
+class Answering(nn.Module):
+    """A TaskNetwork as a function of x alone: the logits of the task `task`, once that has been added."""
+
+    def __init__(self, network: TaskNetwork, task: str):
+        super().__init__()
+        self.network, self.task = network, task
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x, self.task)
+
+
+class OwnHeads(Method):
+    """A head of its own for each task, on a trunk that all of them train. For a model that is `Answering` about the task.
+
+    Limits: it isolates nothing, for the trunk moves under the older heads; and whoever asks has to name the task.
+    """
+
+    def before_task(self, model: Answering, task: Task) -> None:
+        later = len(model.network.heads) > 0  # the first task has the trunk to itself, and needs no adapters
+        model.network.add_task(model.task, len(set(task.y_train.tolist())), adapters=later)
+
+
+class Isolation(OwnHeads):
+    """A head and adapters of its own for each task, on a trunk that the first task trains and nobody after it.
+
+    Adapters are there if the network was made with a bottleneck (Houlsby et al. 2019); without, only the heads are new. Old
+    answers stay the same to the last bit. Limits: the task has to be named, and the network grows with every task.
+    """
+
+    def after_task(self, model: Answering, task: Task) -> None:
+        model.network.freeze_trunk()

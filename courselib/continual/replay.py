@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from courselib.lab.data.digits import Task
+from courselib.lab.in_turn import Method, plain_loss
+
 
 class Reservoir:
     """A fair sample of a stream whose length nobody knows: Algorithm R (Vitter 1985, after Waterman).
@@ -67,3 +70,26 @@ def replay_loss(model: nn.Module, new: tuple[Tensor, Tensor], old: tuple[Tensor,
     return F.cross_entropy(logits[:n], new[1]) + alpha * F.cross_entropy(logits[n:], old[1])
 
 
+class Replay(Method):
+    """Rehearses old examples: to each batch comes one of as many, drawn from a reservoir of `kept` examples of all old tasks.
+
+    `alpha` is the weight of the old batch's loss. State: `buffer`, the reservoir, filled when a task has been learned. Limits: it
+    keeps data, which may not be allowed; each of many tasks has few examples in it; and a step costs about twice as much.
+    Raises ValueError unless `kept` is at least 1 and `alpha` at least 0.
+    """
+
+    def __init__(self, kept: int, alpha: float = 1.0):
+        if alpha < 0:
+            raise ValueError(f"alpha is {alpha}; a negative weight would reward forgetting. Give 0 or more.")
+        self.kept, self.alpha, self.buffer = kept, alpha, Reservoir(kept)
+
+    def begin(self, seed: int) -> None:
+        self.buffer = Reservoir(self.kept, seed)
+
+    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        if not self.buffer.seen:  # nothing is old yet
+            return plain_loss(model, x, y)
+        return replay_loss(model, (x, y), self.buffer.sample(len(y)), self.alpha)
+
+    def after_task(self, model: nn.Module, task: Task) -> None:
+        self.buffer.add_all(task.x_train, task.y_train)

@@ -14,11 +14,13 @@ from courselib.domain.adaptation import (
     choose_alpha,
     continue_pretraining,
     forgetting_percent,
+    mixed_loss,
     nats_per_character,
     nats_per_word,
     perplexity,
 )
 
 __all__ = [
-    "choose_alpha", "continue_pretraining", "forgetting_percent", "nats_per_character", "nats_per_word", "perplexity",
+    "choose_alpha", "continue_pretraining", "forgetting_percent", "mixed_loss", "nats_per_character", "nats_per_word",
+    "perplexity",
 ]

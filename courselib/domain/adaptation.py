@@ -20,6 +20,7 @@ from courselib.lab.data import worlds
 from courselib.lab.data.windows import Windows, token_stream
 from courselib.lab.models.causal import log_likelihood, next_token_loss
 from courselib.lab.models.encoder import Pretrained
+from courselib.lab.rates import falling_rate
 from courselib.lab.training import Step, fit
 
 BATCH, WINDOW, WARMUP = 8, 64, 10
@@ -90,9 +91,7 @@ def continue_pretraining(
     shares = {domain: new, general: BATCH - new} if new < BATCH else {domain: new}
     streams = [token_stream(tokenizer, worlds.world(name).texts(documents, "train", seed)) for name in shares]
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / WARMUP) * (1 - 0.9 * step / steps)
-    )
+    schedule = falling_rate(optimizer, WARMUP, steps, 0.9)
 
     def loss(model: nn.Module, batch: Tensor) -> Tensor:
         value = next_token_loss(model, batch)

@@ -137,7 +137,7 @@ class Moved(NamedTuple):
         return "label" if self.x_given_y <= tolerance else "concept"
 
 
-def moved(source: Sequence[Sequence[float]], target: Sequence[Sequence[float]]) -> Moved:
+def tables_moved(source: Sequence[Sequence[float]], target: Sequence[Sequence[float]]) -> Moved:
     """How far P(x), P(y), P(y|x) and P(x|y) have moved between two joint tables (a row an x, a column a y).
 
     Total variation is half the sum of absolute differences. A conditional's is the largest over what it is conditioned on,

@@ -33,6 +33,7 @@ from courselib.lab.data.windows import Windows, token_stream
 from courselib.lab.models.causal import next_token_loss
 from courselib.lab.models.encoder import Pretrained
 from courselib.lab.models.tokenizer import train_tokenizer
+from courselib.lab.rates import falling_rate
 from courselib.lab.training import fit
 
 SHAPE = dict(hidden_size=64, intermediate_size=192, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2)
@@ -55,7 +56,7 @@ def small_model(seed: int = 0, steps: int = 270, vocabulary: int = 2048) -> Pret
         pad_token_id=tokenizer.pad_token_id, **SHAPE,
     )).to(runtime.device())
     optimizer = torch.optim.AdamW(model.parameters(), lr=6e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 30) * (1 - 0.95 * step / steps))
+    schedule = falling_rate(optimizer, 30, steps, 0.95)
     general = token_stream(tokenizer, worlds.world("general").texts(1500, "train", seed))
     fit(model, Windows([general], [8], 64, seed), next_token_loss, optimizer, steps=steps, scheduler=schedule, max_grad_norm=1.0,
         progress=False)
@@ -158,9 +159,7 @@ def read_in_order(start: Pretrained, documents: Sequence[str], difficulty: Seque
     model, tokenizer = copy.deepcopy(start.model), start.tokenizer
     ids = [[*tokens, tokenizer.eos_token_id] for tokens in tokenizer(list(documents))["input_ids"]]
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / WARMUP) * (1 - 0.9 * step / len(betas))
-    )
+    schedule = falling_rate(optimizer, WARMUP, len(betas), 0.9)
     batches = curriculum.CurriculumWindows(ids, curriculum.scaled(difficulty), betas, BATCH, WINDOW, seed)
     fit(model, batches, next_token_loss, optimizer, steps=len(betas), scheduler=schedule, max_grad_norm=1.0, progress=False)
     return Pretrained(model, tokenizer)

@@ -55,7 +55,7 @@ def classifier(start: Pretrained) -> SentenceClassifier:
     return SentenceClassifier(copy.deepcopy(start.model.model), classes=len(KINDS))
 
 
-def finetune(start: Pretrained, seed: int = 0, steps: int = STEPS, lr: float = LR) -> SentenceClassifier:
+def learn_terms(start: Pretrained, seed: int = 0, steps: int = STEPS, lr: float = LR) -> SentenceClassifier:
     """Task fine-tuning of all weights on the labelled names: minimises the mean cross-entropy of their labels."""
     runtime.set_seed(seed)
     model, (train, _) = classifier(start), examples(seed)
@@ -65,13 +65,13 @@ def finetune(start: Pretrained, seed: int = 0, steps: int = STEPS, lr: float = L
     return model
 
 
-def accuracy(model: nn.Module, start: Pretrained, seed: int = 0) -> float:
+def terms_recognised(model: nn.Module, start: Pretrained, seed: int = 0) -> float:
     """The share of test sentences, about names without a label, whose kind is recognised. Guessing the commonest gives 0.43."""
     return classification.text_accuracy(model, start.tokenizer, *examples(seed)[1])
 
 
 def continue_after_task(model: SentenceClassifier, start: Pretrained, seed: int = 0, **how: Any) -> SentenceClassifier:
-    """The wrong order: a copy of a model from `finetune` whose body went on with `small_model.adapt(**how)`; the head stays."""
+    """The wrong order: a copy of a model from `learn_terms` whose body goes on with `small_model.adapt(**how)`: same head."""
     carried = Pretrained(copy.deepcopy(start.model), start.tokenizer)
     carried.model.model.load_state_dict(model.encoder.state_dict())
     after = copy.deepcopy(model)

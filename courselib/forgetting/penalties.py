@@ -7,14 +7,19 @@ weights to stay near theta*, where task A was learned. The question is what "nea
     EWC     lambda/2 sum_i  F_i (theta_i - theta*_i)^2    the weights A needs count   (Kirkpatrick et al. 2017)
 
 F is the diagonal of task A's Fisher information at theta*; `fisher` says what that is, and what it is often taken for.
+First the penalties as formulas, then `L2SP` and `EWC`: the same as methods of learning one task after another.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from courselib.forgetting.fisher import Weights
+from courselib.forgetting.fisher import Weights, add, true_fisher
+from courselib.lab.data.digits import Task
+from courselib.lab.in_turn import Method, plain_loss
 
 
 def anchor(model: nn.Module) -> dict[str, Tensor]:
@@ -48,6 +53,65 @@ def distance(model: nn.Module, start: Weights, fisher: Weights | None = None) ->
     weight = fisher or {name: torch.ones(()) for name in start}
     with torch.no_grad():
         return sum((weight[name] * (p - start[name]) ** 2).sum() for name, p in _held(model, start)).sqrt().item()
+
+
+class L2SP(Method):
+    """A spring of the same strength on every weight, to where the task before has left it (Li et al. 2018).
+
+    State: `start`, the weights before the task at hand; none before the first task, which is learned freely. Limit: it holds
+    what the old tasks do not care about as fast as what they need. Raises ValueError for a negative strength.
+    """
+
+    def __init__(self, strength: float):
+        self.strength = _checked(strength)
+        self.start: dict[str, Tensor] | None = None
+
+    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        return plain_loss(model, x, y) + self.penalty(model)
+
+    def penalty(self, model: nn.Module) -> Tensor | float:
+        """The part of the loss that speaks for the old tasks."""
+        return l2sp_penalty(model, self.start, self.strength) if self.start is not None else 0.0
+
+    def after_task(self, model: nn.Module, task: Task) -> None:
+        self.start = anchor(model)
+
+
+class EWC(Method):
+    """A spring on every weight, as strong as the weight mattered to the tasks so far (Kirkpatrick et al. 2017).
+
+    `importance(model, x, y)` measures that when a task has been learned, on its training data: the right diagonal Fisher unless
+    told otherwise (`fisher` has others, to compare). State: `start`, the weights before the task at hand; `fisher`, the
+    importances of all tasks so far.
+
+    Limits. After several tasks the Fishers are added and the springs all end at the *latest* weights, which is what is
+    usually done (Huszar 2018); the paper has a spring for each task, to where that one was learned. With one head for
+    classes that come later no strength helps: chapter 04 says why. Raises ValueError for a negative strength.
+    """
+
+    def __init__(self, strength: float, importance: Callable[[nn.Module, Tensor, Tensor], Weights] | None = None):
+        self.strength, self.importance = _checked(strength), importance
+        self.start: dict[str, Tensor] | None = None
+        self.fisher: Weights | None = None
+
+    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        return plain_loss(model, x, y) + self.penalty(model)
+
+    def penalty(self, model: nn.Module) -> Tensor | float:
+        """The part of the loss that speaks for the old tasks."""
+        return ewc_penalty(model, self.start, self.fisher, self.strength) if self.start is not None else 0.0
+
+    def after_task(self, model: nn.Module, task: Task) -> None:
+        x, y = task.x_train, task.y_train
+        found = self.importance(model, x, y) if self.importance else true_fisher(model, x)
+        self.fisher = found if self.fisher is None else add(self.fisher, found)
+        self.start = anchor(model)
+
+
+def _checked(strength: float) -> float:
+    if strength < 0:
+        raise ValueError(f"The strength is {strength}; a negative spring would push the weights away. Give 0 or more.")
+    return strength
 
 
 def _held(model: nn.Module, start: Weights) -> list[tuple[str, nn.Parameter]]:

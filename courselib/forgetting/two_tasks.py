@@ -17,20 +17,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from courselib.lab.classification import accuracy
 from courselib.lab.data.digits import Task, class_tasks, permuted_tasks
-from courselib.lab.training import Step, fit
+from courselib.lab.in_turn import Method, learn_next, train_on
+from courselib.lab.training import Step
 
 HALVES = ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9))
 KINDS = ("permuted", "by class", "aligned", "contradictory")
-LEARNING_RATE, BATCH = 0.03, 32
+LEARNING_RATE = 0.03
+HIDDEN = 128
 FIRST_STEPS, SECOND_STEPS = 210, 252  # five and six times through the pictures
-
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, x, y) -> scalar
-
 
 @dataclass(frozen=True)
 class Start:
@@ -59,7 +57,7 @@ class Run:
     history: list[tuple[int, float, float]]
 
 
-def network(hidden: int = 128) -> nn.Sequential:
+def network(hidden: int = HIDDEN) -> nn.Sequential:
     """64 pixels -> hidden -> hidden -> 10 logits."""
     layers = [nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 10)]
     return nn.Sequential(*layers)
@@ -94,61 +92,42 @@ def other_second(start: Start, kind: str) -> Start:
     return replace(start, kind=kind, B=pair(kind, start.seed)[1])
 
 
-def first_task(seed: int, kind: str = "permuted", steps: int = FIRST_STEPS) -> Start:
+def first_task(
+    seed: int, kind: str = "permuted", steps: int = FIRST_STEPS, *, lr: float = LEARNING_RATE, hidden: int = HIDDEN
+) -> Start:
     """A fresh network, trained on A. The seed draws everything: tasks, weights, batches."""
     A, B = pair(kind, seed)
     torch.manual_seed(seed)
-    model = network()
+    model = network(hidden)
     untrained = score(model, A), score(model, B)
-    _train(model, A, plain_loss, sgd(model), steps, seed)
+    train_on(model, A, steps=steps, seed=seed, lr=lr)
     return Start(seed, kind, A, B, model, untrained)
 
 
 def second_task(
-    start: Start, loss: Loss | None = None, *, lr: float = LEARNING_RATE, steps: int = SECOND_STEPS,
+    start: Start, method: Method | None = None, *, lr: float = LEARNING_RATE, steps: int = SECOND_STEPS,
     weight_decay: float = 0.0, prepare: Callable[[nn.Module], object] | None = None, watch: tuple[int, ...] = (),
     callbacks: tuple[Callable[[Step], object], ...] = (),
 ) -> Run:
-    """A copy of `start.model`, trained on B alone, with `loss(model, x, y)` (cross-entropy unless told otherwise).
+    """A copy of `start.model`, trained on B alone, with a method that has seen the end of A (naive unless told otherwise).
 
     The batches of B are the same for every method, so runs of one seed can be compared pair by pair. `prepare` may
     change the copy before training (add adapters, freeze layers). After each of the steps in `watch` both
     accuracies are written down. `callbacks` go to `fit`.
     """
-    model = copy.deepcopy(start.model)
+    model, method = copy.deepcopy(start.model), method or Method()
     if prepare:
         prepare(model)
+    method.begin(start.seed)
+    method.after_task(model, start.A)
     history: list[tuple[int, float, float]] = []
 
     def look(step: Step) -> None:
         if step.number in watch:
             history.append((step.number, score(model, start.A), score(model, start.B)))
 
-    _train(model, start.B, loss or plain_loss, sgd(model, lr, weight_decay), steps, start.seed + 1000, (look, *callbacks))
+    learn_next(
+        model, start.B, method, steps=steps, seed=start.seed + 1000, lr=lr, weight_decay=weight_decay,
+        callbacks=(look, *callbacks),
+    )
     return Run(model, score(model, start.A), score(model, start.B), history)
-
-
-def plain_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy of the task at hand: nothing in it mentions any other task."""
-    return F.cross_entropy(model(x), y)
-
-
-def sgd(model: nn.Module, lr: float = LEARNING_RATE, weight_decay: float = 0.0) -> torch.optim.SGD:
-    """Stochastic gradient descent with momentum 0.9 on all trainable weights."""
-    return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr, momentum=0.9, weight_decay=weight_decay)
-
-
-def batches(task: Task, steps: int, seed: int) -> list[Tensor]:
-    """Indices of `steps` mini-batches, from one shuffled round through the task after another."""
-    generator, found = torch.Generator().manual_seed(seed), []
-    while len(found) < steps:
-        found += torch.randperm(len(task.x_train), generator=generator).split(BATCH)[: len(task.x_train) // BATCH]
-    return found[:steps]
-
-
-def _train(
-    model: nn.Module, task: Task, loss: Loss, optimizer: torch.optim.Optimizer, steps: int, seed: int, callbacks: tuple = ()
-) -> None:
-    """The gradient is clipped to norm 1, or a strong penalty would throw the weights about."""
-    fit(model, batches(task, steps, seed), lambda m, i: loss(m, task.x_train[i], task.y_train[i]), optimizer, steps=steps,
-        max_grad_norm=1.0, callbacks=callbacks, progress=False)

@@ -7,45 +7,59 @@ best so far, so patience p cannot stop anything before evaluation p + 1: with on
 
 from __future__ import annotations
 
-import copy
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import nn
 
 from courselib.lab.training import Step
 
 
-def stop_at(losses: Sequence[float], patience: int) -> int | None:
+def stop_at(losses: Sequence[float], patience: int, least: float = 0.0) -> int | None:
     """The number (from 1) of the evaluation after which training stops, or None if `losses` never make it stop.
 
-    It stops as soon as `patience` evaluations in a row have not been below the best loss before them.
+    It stops as soon as `patience` evaluations in a row have not been below the mark by more than `least`. The first sets the
+    mark, and every one that is below it by more than that sets it anew.
     """
-    _check(patience)
-    best = 0
-    for i, loss in enumerate(losses):
-        if loss < losses[best]:
-            best = i
-        elif i - best == patience:
-            return i + 1
+    _check(patience, least)
+    mark, waited = math.inf, 0
+    for number, loss in enumerate(losses, 1):
+        mark, waited = (loss, 0) if loss < mark - least else (mark, waited + 1)
+        if waited == patience:
+            return number
     return None
 
 
 class EarlyStopping:
     """A callback for `fit`: every `every` steps it evaluates, keeps the best weights, and ends the training in time.
 
-    `evaluate(model)` returns the loss to watch, on data that is not trained on. State: `losses`, one an
-    evaluation; `best_step`, the step of the lowest; `stopped`, whether it ended the training. It does not
-    touch the weights by itself: call `restore(model)` after the training.
+    `evaluate(model)` returns the loss to watch, on data that is not trained on. An improvement of no more than `least` does not
+    count against patience, but the weights of the lowest loss are the best however little it is lower. State, which
+    `state_dict` holds so that a training that goes on stops where it would have: `losses`, one an evaluation; `best_step`, the
+    step of the lowest; the weights it had; `stopped`, whether it ended the training. It does not touch the model by itself:
+    call `restore(model)` after the training.
+
+    Raises ValueError for a patience below 1 and, if `evaluations` tells how many there will be, for one that could never fire.
     """
 
-    def __init__(self, evaluate: Callable[[nn.Module], float], every: int, patience: int):
-        _check(patience)
+    def __init__(
+        self, evaluate: Callable[[nn.Module], float], every: int, patience: int, least: float = 0.0,
+        evaluations: int | None = None,
+    ):
+        _check(patience, least)
         if every < 1:
             raise ValueError(f"every is {every}; an evaluation is due every so many steps, at least 1.")
-        self.evaluate, self.every, self.patience = evaluate, every, patience
+        if evaluations is not None and evaluations <= patience:
+            raise ValueError(
+                f"With {evaluations} evaluations a patience of {patience} can never stop anything: the first evaluation is "
+                f"the best so far, and {patience} worse ones have to follow. Evaluate more often, or take a patience below "
+                f"{evaluations}."
+            )
+        self.evaluate, self.every, self.patience, self.least = evaluate, every, patience, least
         self.losses: list[float] = []
         self.best_step, self.stopped = 0, False
-        self._best: dict | None = None
+        self._best: dict[str, Any] = {}
 
     def __call__(self, step: Step) -> bool:
         if step.number % self.every:
@@ -53,19 +67,29 @@ class EarlyStopping:
         step.model.eval()
         loss = float(self.evaluate(step.model))
         if not self.losses or loss < min(self.losses):
-            self.best_step, self._best = step.number, copy.deepcopy(step.model.state_dict())
+            self.best_step = step.number
+            self._best = {name: value.detach().clone() for name, value in step.model.state_dict().items()}
         self.losses.append(loss)
-        self.stopped = stop_at(self.losses, self.patience) is not None
+        self.stopped = stop_at(self.losses, self.patience, self.least) is not None
         return self.stopped
 
     def restore(self, model: nn.Module) -> nn.Module:
         """Puts the best weights back, and returns the model. Raises ValueError if nothing was evaluated."""
-        if self._best is None:
+        if not self._best:
             raise ValueError("There was no evaluation yet, so there are no best weights. Train first, or evaluate more often.")
         model.load_state_dict(self._best)
         return model
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": list(self.losses), "best_step": self.best_step, "stopped": self.stopped, "best": self._best}
 
-def _check(patience: int) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.losses, self.best_step, self.stopped = list(state["losses"]), state["best_step"], state["stopped"]
+        self._best = state["best"]
+
+
+def _check(patience: int, least: float) -> None:
     if patience < 1:
         raise ValueError(f"patience is {patience}; at least 1 evaluation without an improvement has to pass. Try 3.")
+    if least < 0:
+        raise ValueError(f"least is {least}; an improvement is counted from 0 up. Leave it out for any.")

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from courselib.lab import runtime
+from courselib.lab.by_length import rows_by_length
 from courselib.lab.models import SentenceClassifier, tokenise
 from courselib.lab.training import fit
 
@@ -44,8 +45,10 @@ def classification_loss(model: nn.Module, batch: tuple[dict[str, Tensor], Tensor
     return F.cross_entropy(model(**tokens), labels)
 
 
-def train_head(model: SentenceClassifier, tokenizer, texts: list[str], labels: list[int], *, lr: float) -> list[float]:
-    """Trains the head alone, on sentence vectors computed once, without dropout. Returns the losses."""
+def train_head(
+    model: SentenceClassifier, tokenizer, texts: list[str], labels: list[int], optimizer: torch.optim.Optimizer
+) -> list[float]:
+    """Trains the head alone, on sentence vectors computed once, without dropout. `optimizer` is over the head. Returns losses."""
     model.eval()
     with torch.no_grad():
         features = model.features(**tokenise(tokenizer, texts))  # (n, hidden)
@@ -54,7 +57,6 @@ def train_head(model: SentenceClassifier, tokenizer, texts: list[str], labels: l
     def loss(head: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return F.cross_entropy(head(batch[0]), batch[1])
 
-    optimizer = torch.optim.AdamW(model.classifier.parameters(), lr=lr)
     return fit(model.classifier, [(features, targets)], loss, optimizer, steps=FROZEN_STEPS, progress=False)
 
 
@@ -67,18 +69,19 @@ def logits_of(model: Callable[..., Tensor], tokenizer: Any, texts: Sequence[str]
     """
     if isinstance(texts, str) or size < 1:
         raise ValueError(f"logits_of takes a list of texts and a batch size of at least 1; it got {texts!r} and {size}.")
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i])) if sort else list(range(len(texts)))
+
+    def compute(chosen: list[int]) -> Tensor:
+        return model(**tokenise(tokenizer, [texts[i] for i in chosen])).cpu()
+
     was_training = getattr(model, "training", False)
     if isinstance(model, nn.Module):
         model.eval()
     try:
         with torch.no_grad():
-            chunks = [order[begin : begin + size] for begin in range(0, len(order), size)]
-            found = torch.cat([model(**tokenise(tokenizer, [texts[i] for i in chunk])).cpu() for chunk in chunks])
+            return rows_by_length([len(text) for text in texts], size, compute, sort)
     finally:
         if isinstance(model, nn.Module):
             model.train(was_training)
-    return found[torch.tensor(order).argsort()]
 
 
 def sentence_vectors(model: SentenceClassifier, tokenizer: Any, texts: Sequence[str], size: int = 50) -> Tensor:

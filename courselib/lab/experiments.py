@@ -4,9 +4,9 @@
     print(table)                     # mean and 95 % interval of everything measured, by setting
 
 `finetune(seed=..., method=...)` returns a dict of what it measured. Results are kept on disk under the hash of all
-they could depend on: the experiment's code and whatever of ours it can reach, every file of courselib, settings,
-seed, device, COURSE_* variables, and library versions. Change any of it, and the result is computed again; so there is
-no stale result and nothing to clear. A damaged entry counts as absent.
+they could depend on: the experiment's code and whatever of ours it can reach, the lab and the rooms of courselib that
+it reaches, settings, seed, device, COURSE_* variables, and library versions. Change any of it, and the result is computed again;
+so there is no stale result and nothing to clear. A damaged entry counts as absent.
 
 They lie in $COURSE_CACHE or else in $XDG_CACHE_HOME/finetuning-course (~/.cache by default), as JSON: one small
 file a result, which may be deleted at any time. COURSE_CACHE=off switches the cache off, as does `cache=False`.
@@ -15,6 +15,7 @@ file a result, which may be deleted at any time. COURSE_CACHE=off switches the c
 from __future__ import annotations
 
 import json
+import operator
 import os
 import sys
 import tempfile
@@ -27,10 +28,11 @@ from typing import Any
 from tqdm import tqdm
 
 from courselib.lab import runtime
-from courselib.lab.fingerprint import courselib_hash, fingerprint, hash_of
+from courselib.lab.fingerprint import fingerprint, hash_of, rooms_of
 from courselib.lab.plots import Interval, interval
+from courselib.lab.reach import room_hashes
 
-_AT_IMPORT = courselib_hash()
+_AT_IMPORT = room_hashes()
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,23 @@ class Table:
     rows: list[dict[str, Any]]
 
     def column(self, name: str, setting: str) -> list[Any]:
-        """One value a seed, in the order of the seeds, so that two settings can be compared pair by pair."""
-        values = [row[name] for row in self.rows if row["setting"] == setting and name in row]
-        if not values:
+        """One value a seed, in the order of the seeds, so that two settings can be compared pair by pair.
+
+        Raises ValueError for a name or a setting that is not there, and for a column that some seeds lack: the values of
+        the others would no longer stand beside those of the same seed.
+        """
+        rows = [row for row in self.rows if row["setting"] == setting]
+        lacking = [row["seed"] for row in rows if name not in row]
+        if rows and 0 < len(lacking) < len(rows):
+            raise ValueError(
+                f"{name!r} was measured for {setting!r}, but not with the seeds {', '.join(map(str, lacking))}, so its values "
+                "cannot be paired. Let the experiment return it for every seed; None says that there is none."
+            )
+        if len(lacking) == len(rows):
             settings = ", ".join(dict.fromkeys(row["setting"] for row in self.rows))
             names = ", ".join(dict.fromkeys(key for row in self.rows for key in row))
             raise ValueError(f"Nothing called {name!r} was measured for {setting!r}. Settings: {settings}. Columns: {names}.")
-        return values
+        return [row[name] for row in rows]
 
     def summary(self) -> dict[str, dict[str, Interval]]:
         """Setting -> column -> mean and 95 % interval over the seeds, for every column of numbers. Needs two seeds."""
@@ -84,16 +96,17 @@ def run(
     All generators are seeded with `seed` before each call, so no run depends on another. What the experiment
     returns, and every setting, has to be plain data (numbers, strings, lists, dicts): it is kept as JSON. An error in one run
     ends the whole; finished runs stay in the cache. Raises ValueError for no settings or seeds, and for anything
-    that is not plain data; before the first run, where it can be known.
+    that is not plain data; before the first run, where it can be known. A seed is any whole number, NumPy's too.
     """
-    seeds = list(seeds)
+    seeds = [_whole(seed) for seed in seeds]
     if not settings or not seeds:
         raise ValueError(f"There is nothing to run: {len(settings)} settings and {len(seeds)} seeds. Give at least one of each.")
     for name, setting in settings.items():
         _plain(dict(setting), f"The setting {name!r}")
     folder = _folder() if cache else None
-    if folder and courselib_hash() != _AT_IMPORT:
-        print("courselib has changed on disk since it was imported, so nothing is cached. Restart the kernel to cache again.")
+    if folder and (changed := _changed(rooms_of(experiment))):
+        print(f"courselib ({', '.join(changed)}) has changed on disk since it was imported, so nothing is cached. "
+              "Restart the kernel to cache again.")
         folder = None
     code = fingerprint(experiment) if folder else ""
     rows = []
@@ -114,6 +127,19 @@ def run(
                 rows.append({"setting": name, "seed": seed, **result["values"], "seconds": result["seconds"], "cached": cached})
                 bar.update()
     return Table(rows)
+
+
+def _whole(seed: Any) -> int:
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise ValueError(f"A seed is a whole number; {seed!r} came. Try range(5).") from None
+
+
+def _changed(rooms: list[str]) -> list[str]:
+    """Those of the rooms whose files are no longer what they were when this was imported: memory and disk may differ."""
+    now = room_hashes()
+    return [room for room in rooms if now.get(room) != _AT_IMPORT.get(room)]
 
 
 def _plain(data: dict[str, Any], what: str) -> dict[str, Any]:

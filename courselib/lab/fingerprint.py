@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from courselib.lab import runtime
+from courselib.lab.reach import imported_by, room_hashes, rooms_reached
 
 LIBRARIES = ("numpy", "torch", "scikit-learn", "transformers", "peft", "bitsandbytes")
 PLAIN = (str, bytes, int, float, complex, type(None), type(...), Path, torch.dtype, torch.device)
@@ -34,14 +35,27 @@ def fingerprint(experiment: Callable) -> str:
     """The hash of all that the results of `experiment` depend on, but for its settings and seed.
 
     Its compiled code, and what that names: functions and classes of ours with what they name, modules of ours as
-    files, plain data. Beside it every file of courselib, device, threads, COURSE_* variables and versions. Raises
-    ValueError if it uses something that cannot be followed so, such as a model made outside.
+    files, plain data. Beside it every file of the rooms of courselib that it reaches, device, threads, COURSE_* variables and
+    versions. Raises ValueError if it uses something that cannot be followed so, such as a model made outside.
     """
-    parts = [courselib_hash(), platform.python_version(), platform.machine(), runtime.device().type, str(torch.get_num_threads())]
+    parts = [platform.python_version(), platform.machine(), runtime.device().type, str(torch.get_num_threads())]
     parts += [f"{name} {_version(name)}" for name in LIBRARIES]
     parts += sorted(f"{key}={value}" for key, value in os.environ.items() if key.startswith("COURSE_") and key != "COURSE_CACHE")
     _follow("the experiment", experiment, parts, {})
-    return hash_of(*parts)
+    hashes = room_hashes()
+    return hash_of(*parts, *(f"{room} {hashes[room]}" for room in rooms_of(experiment)))
+
+
+def rooms_of(experiment: Callable) -> list[str]:
+    """The rooms of courselib that the experiment's code reaches, in order of their names. Raises ValueError as `fingerprint`."""
+    seen: dict[int, Any] = {}
+    _follow("the experiment", experiment, [], seen)
+    names = set()
+    for thing in seen.values():
+        names.add(thing.__name__ if isinstance(thing, ModuleType) else str(getattr(thing, "__module__", "")))
+        if isinstance(thing, FunctionType):
+            names |= imported_by(thing.__code__)
+    return rooms_reached(names)
 
 
 def _follow(name: str, thing: Any, parts: list[str], seen: dict[int, Any]) -> None:
@@ -111,13 +125,6 @@ def _globals(code: CodeType) -> set[str]:
     """The global names that the code, or code inside it, reads."""
     read = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     return read.union(*(_globals(c) for c in code.co_consts if isinstance(c, CodeType)))
-
-
-def courselib_hash() -> str:
-    """The hash of every file of courselib, weights and all."""
-    root = Path(__file__).parents[1]
-    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    return hash_of(*(f"{p.relative_to(root).as_posix()} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in files))
 
 
 def _version(name: str) -> str:

@@ -36,7 +36,7 @@ SHAPE = dict(  # every linear width a multiple of 64: bitsandbytes on some CPUs 
 )
 
 
-def corpora() -> tuple[list[str], list[str]]:
+def training_texts() -> tuple[list[str], list[str]]:
     """The training documents of the general world, and of English prose."""
     return worlds.world("general").texts(WORLD_DOCUMENTS, "train", SEED), prose.english("train")
 
@@ -48,7 +48,7 @@ def causal(folder: Path = FOLDER, steps: int = STEPS) -> None:
     print(runtime.start(SEED))
     begun = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    general, english = corpora()
+    general, english = training_texts()
     tokenizer = train_tokenizer([*general[:3000], *english], longest=SHAPE["max_position_embeddings"])
     end = tokenizer.eos_token_id
     streams = [token_stream(tokenizer, texts) for texts in (general, english)]

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from courselib.lab import runtime
+from courselib.lab.rates import falling_rate
 from courselib.lab.training import Step, fit
+from courselib.pretraining.masking import IGNORE, mlm_corrupt
 from courselib.pretraining.mat import LENGTH, SPECIAL, exact, mat_grammar, mat_sample, mat_tokenizer
-
-from .masking import IGNORE, mlm_corrupt
-from .objectives import mlm_loss
+from courselib.pretraining.objectives import mlm_loss
 
 KINDS = ("mlm", "clm", "clm, few labels")
 BATCH, RATE, WARMUP = 32, 0.15, 20
@@ -81,7 +81,7 @@ def answer(model: nn.Module, kind: str, asked: Blanks) -> Tensor:
     return out
 
 
-def surprise(answers: Tensor, exact_answers: Tensor) -> float:
+def kl_to_exact(answers: Tensor, exact_answers: Tensor) -> float:
     """The mean KL(exact || model) in nats a blank: 0 for a model that knows the language. Both `(n, vocab)`."""
     log_q = answers.clamp_min(1e-30).log()
     return float((torch.special.xlogy(exact_answers, exact_answers) - exact_answers * log_q).sum(-1).mean())
@@ -109,9 +109,7 @@ def train_mini(
     """
     model = mini_model(kind, seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / WARMUP) * (1 - step / steps if decay else 1.0)
-    )
+    schedule = falling_rate(optimizer, WARMUP, steps, 1.0 if decay else 0.0)
     draw = torch.Generator().manual_seed(seed)
     run = MiniRun(kind, model, [])
 
@@ -129,7 +127,7 @@ def train_mini(
 
     def ask(step: Step) -> None:
         if asked is not None and step.number in ask_at:
-            run.asked.append((step.number * BATCH, surprise(answer(step.model, kind, asked), asked.answers)))
+            run.asked.append((step.number * BATCH, kl_to_exact(answer(step.model, kind, asked), asked.answers)))
 
     batches = mat_sample(steps * BATCH, seed).split(BATCH)
     run.losses = fit(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .masking import IGNORE
+from courselib.pretraining.masking import IGNORE
 
 
 def mlm_loss(logits: Tensor, labels: Tensor) -> Tensor:

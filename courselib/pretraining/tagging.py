@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from courselib.lab import runtime
 from courselib.lab.models import Pretrained, tokenise
 from courselib.lab.training import fit
-
-from .masking import IGNORE
-from .objectives import mlm_loss
+from courselib.pretraining.masking import IGNORE
+from courselib.pretraining.objectives import mlm_loss
 
 TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 NAMES = {  # names of one split, parted by commas

@@ -3,7 +3,7 @@
 splits         duplicates, leaks, and a split by group
 dataset        token ids, truncation, padding, batches that can be taken up again
 schedules      warm-up, clipping, groups of parameters
-resuming       history, early stopping, best and last, resuming bit by bit
+watching       early stopping that writes down the scores
 metrics        the confusion matrix and what follows from it
 inference      labels with confidence, many texts at a time
 augmentation   deletion, insertion, swap, synonyms, mixup

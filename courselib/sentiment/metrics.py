@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from courselib.lab.by_length import rows_by_length
 from courselib.sentiment.dataset import SentimentDataset, collate
 
 
@@ -104,17 +105,15 @@ def evaluate(model: nn.Module, dataset: SentimentDataset, size: int = 50, pad_id
     """
     was_training = model.training
     model.eval()
-    order = sorted(range(len(dataset)), key=lambda i: len(dataset[i]["input_ids"]))
-    logits = [torch.empty(0)] * len(dataset)
-    with torch.no_grad():
-        for begin in range(0, len(order), size):
-            chosen = order[begin : begin + size]
-            tokens, _ = collate([dataset[i] for i in chosen], pad_id)
-            for i, row in zip(chosen, model(**tokens).cpu(), strict=True):
-                logits[i] = row
-    model.train(was_training)
-    all_logits, labels = torch.stack(logits), torch.tensor(dataset.labels)  # (n, 2), (n,)
-    counts = confusion(dataset.labels, all_logits.argmax(1).tolist())
-    return Evaluation(
-        F.cross_entropy(all_logits, labels).item(), counts, scores(*counts), all_logits.softmax(1)[:, 1],
-    )
+
+    def compute(chosen: list[int]) -> Tensor:
+        return model(**collate([dataset[i] for i in chosen], pad_id)[0]).cpu()
+
+    try:
+        with torch.no_grad():
+            logits = rows_by_length([len(ids) for ids in dataset.input_ids], size, compute)  # (n, 2)
+    finally:
+        model.train(was_training)
+    counts = confusion(dataset.labels, logits.argmax(1).tolist())
+    loss = F.cross_entropy(logits, torch.tensor(dataset.labels)).item()
+    return Evaluation(loss, counts, scores(*counts), logits.softmax(1)[:, 1])

@@ -20,11 +20,11 @@ def cross_entropy(q: Tensor, p: Tensor) -> Tensor:
 
 
 def entropy(q: Tensor) -> Tensor:
-    """H(q) = cross-entropy of q with itself."""
+    """H(q) = cross-entropy of q with itself, in nats: 0 for a sure answer, log(symbols) for no preference at all."""
     return cross_entropy(q, q)
 
 
-def kl(q: Tensor, p: Tensor) -> Tensor:
+def relative_entropy(q: Tensor, p: Tensor) -> Tensor:
     """KL(q || p) = sum q log(q / p), computed from its definition: nonnegative, and 0 only for p = q."""
     return torch.where(q > 0, q * (q.clamp(min=1e-300).log() - p.log()), 0.0).sum(-1)
 

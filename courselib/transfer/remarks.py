@@ -41,10 +41,10 @@ def remarks(n_train: int, n_test: int, kind: str = "seen", seed: int = 0) -> tup
         raise ValueError(f"{n_train} training and {n_test} test texts were asked for; {kind!r} needs at least {least} and 2.")
     train = _stream(KINDS[kind][0], f"{kind} train {seed}")
     trained = [next(train) for _ in range(n_train)]
-    texts, known = {text for text, _ in trained}, set().union(*(words(text) for text, _ in trained))
+    texts, known = {text for text, _ in trained}, set().union(*(word_set(text) for text, _ in trained))
     tested = []
     for text, label in _stream(KINDS[kind][1], f"{kind} test {seed}"):
-        if label == 1 - len(tested) % 2 and text not in texts and (kind == "unseen" or words(text) <= known):
+        if label == 1 - len(tested) % 2 and text not in texts and (kind == "unseen" or word_set(text) <= known):
             tested.append((text, label))
             texts.add(text)
         if len(tested) == n_test:
@@ -52,7 +52,7 @@ def remarks(n_train: int, n_test: int, kind: str = "seen", seed: int = 0) -> tup
     return _columns(trained), _columns(tested)
 
 
-def words(text: str) -> set[str]:
+def word_set(text: str) -> set[str]:
     """The words of a text, in small letters."""
     return set(re.findall(r"[a-z'-]+", text.lower()))
 
@@ -82,7 +82,7 @@ def _others() -> list[str]:
         sentence.strip() for text in worlds.world("general").texts(1000, "train", 0)
         for sentence in re.findall(r"[^.?!]+[.?!]", text)
     }
-    return sorted(sentence for sentence in found if not words(sentence) & judging)
+    return sorted(sentence for sentence in found if not word_set(sentence) & judging)
 
 
 def _columns(examples: list[tuple[str, int]]) -> Labelled:

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from courselib.lab import runtime
 from courselib.lab.classification import batches, classification_loss, optimizer_for, text_accuracy
 from courselib.lab.models import Pretrained, SentenceClassifier
+from courselib.lab.rates import falling_rate
 from courselib.lab.training import fit
 from courselib.transfer.remarks import remarks
 
@@ -38,7 +39,7 @@ TEST_TEXTS, BATCH, WARMUP = 200, 16, 10
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StartRecipe:
     """How a start is trained: peak learning rates of the encoder and of the head, rounds through the labels, least steps."""
 
     lr: float
@@ -52,10 +53,10 @@ class Recipe:
 
 
 RECIPES = {
-    "pretrained": Recipe(lr=1e-4, head_lr=3e-3, epochs=8, least=32),
-    "same": Recipe(lr=1e-4, head_lr=3e-3, epochs=10, least=40),
-    "small": Recipe(lr=1e-3, head_lr=3e-3, epochs=20, least=80),
-    "words": Recipe(lr=1e-2, head_lr=1e-2, epochs=40, least=160),
+    "pretrained": StartRecipe(lr=1e-4, head_lr=3e-3, epochs=8, least=32),
+    "same": StartRecipe(lr=1e-4, head_lr=3e-3, epochs=10, least=40),
+    "small": StartRecipe(lr=1e-3, head_lr=3e-3, epochs=20, least=80),
+    "words": StartRecipe(lr=1e-2, head_lr=1e-2, epochs=40, least=160),
 }
 
 
@@ -80,7 +81,7 @@ class WordVectors(nn.Module):
         return BaseModelOutput(last_hidden_state=self.embedding(input_ids))
 
 
-def network(start: str, pretrained: Pretrained) -> SentenceClassifier:
+def fresh_classifier(start: str, pretrained: Pretrained) -> SentenceClassifier:
     """A fresh classifier that begins at `start`; random weights come from torch's generator. ValueError for another start.
 
     `pretrained` gives the tokenizer, the architecture of "same" and the weights of "pretrained", and is left as it was.
@@ -101,30 +102,31 @@ def network(start: str, pretrained: Pretrained) -> SentenceClassifier:
     return SentenceClassifier(encoder.to(runtime.device()))
 
 
-def train(model: SentenceClassifier, tokenizer, texts: list[str], labels: list[int], recipe: Recipe) -> list[float]:
+def train_by_recipe(
+    model: SentenceClassifier, tokenizer, texts: list[str], labels: list[int], recipe: StartRecipe
+) -> list[float]:
     """Trains every weight by the recipe, with a short warm-up and a linear decay to 0; returns the losses."""
     steps = recipe.steps(len(texts))
     optimizer = optimizer_for(model, recipe.lr, recipe.head_lr)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / WARMUP, 1.0) * max(0.0, 1 - step / steps)
-    )
+    schedule = falling_rate(optimizer, WARMUP, steps)
     data = batches(tokenizer, texts, labels, BATCH)
     return fit(model, data, classification_loss, optimizer, steps=steps, scheduler=schedule, max_grad_norm=1.0, progress=False)
 
 
 def learn(
-    start: str, labels: int, seed: int, pretrained: Pretrained, *, kind: str = "seen", recipe: Recipe | None = None
+    start: str, labels: int, seed: int, pretrained: Pretrained, *, kind: str = "seen", recipe: StartRecipe | None = None
 ) -> float:
     """Accuracy, 0 to 1, on 200 test texts of a network trained on `labels` labelled ones.
 
     `kind` is "seen" (every word of a test text occurs in the training texts) or "unseen" (none of its words of praise or
     blame does). The seed draws the texts, the random weights, the order of the batches and the dropout; two starts with the
-    same seed and labels see the same texts. `recipe` replaces the start's own. Raises ValueError as `network` and `remarks` do.
+    same seed and labels see the same texts. `recipe` replaces the start's own. Raises ValueError as `fresh_classifier` and
+    `remarks` do.
     """
     runtime.set_seed(seed)
-    model = network(start, pretrained)
+    model = fresh_classifier(start, pretrained)
     (texts, answers), test = remarks(labels, TEST_TEXTS, kind, seed)
-    train(model, pretrained.tokenizer, texts, answers, recipe or RECIPES[start])
+    train_by_recipe(model, pretrained.tokenizer, texts, answers, recipe or RECIPES[start])
     return text_accuracy(model, pretrained.tokenizer, *test)
 
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from courselib.lab import runtime
+from courselib.lab.classification import accuracy
 from courselib.lab.data import digits
 from courselib.lab.training import Step, fit
 
@@ -47,22 +48,22 @@ def pretrain_then_finetune(source: str, labels: int, seed: int) -> dict[str, flo
     _, high = digits.class_tasks(seed, ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)))
     x_test, y_test = high.x_test, high.y_test - 5
     network = second_stage(source, seed)
-    begin = accuracy(network, x_test, y_test)
-    train(network, high.x_train[:labels], high.y_train[:labels] - 5, TARGET_STEPS)
-    return {"accuracy": accuracy(network, x_test, y_test), "begin": begin}
+    begin = accuracy(network(x_test), y_test)
+    train_stage(network, high.x_train[:labels], high.y_train[:labels] - 5, TARGET_STEPS)
+    return {"accuracy": accuracy(network(x_test), y_test), "begin": begin}
 
 
 def learning_curve(source: str, labels: int, seed: int, steps: int, every: int) -> list[float]:
     """The same run, watched: the accuracy on test digits 5 to 9 before the second stage and after every `every` steps of it."""
     _, high = digits.class_tasks(seed, ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)))
     network, x_test, y_test = second_stage(source, seed), high.x_test, high.y_test - 5
-    curve = [accuracy(network, x_test, y_test)]
+    curve = [accuracy(network(x_test), y_test)]
 
     def watch(step: Step) -> None:
         if step.number % every == 0:
-            curve.append(accuracy(network, x_test, y_test))
+            curve.append(accuracy(network(x_test), y_test))
 
-    train(network, high.x_train[:labels], high.y_train[:labels] - 5, steps, watch)
+    train_stage(network, high.x_train[:labels], high.y_train[:labels] - 5, steps, watch)
     return curve
 
 
@@ -81,7 +82,7 @@ def pretrained(source: str, seed: int) -> nn.Sequential:
     network = nn.Sequential(_layer(64, WIDTH, seed), nn.ReLU(), _layer(WIDTH, WIDTH, 100 + seed), nn.ReLU(),
                             _layer(WIDTH, CLASSES, 200 + seed))
     if source != "nothing":
-        train(network, *source_pictures(source, seed), SOURCE_STEPS)
+        train_stage(network, *source_pictures(source, seed), SOURCE_STEPS)
     return network
 
 
@@ -97,7 +98,7 @@ def source_pictures(source: str, seed: int) -> tuple[Tensor, Tensor]:
     return low.x_train, low.y_train
 
 
-def train(network: nn.Module, x: Tensor, y: Tensor, steps: int, *callbacks: Callable[[Step], None]) -> list[float]:
+def train_stage(network: nn.Module, x: Tensor, y: Tensor, steps: int, *callbacks: Callable[[Step], None]) -> list[float]:
     """AdamW on as few batches of equal size as keep to 32 pictures each. Returns the losses."""
     parts = -(-len(x) // BATCH)
     batches = list(zip(x.tensor_split(parts), y.tensor_split(parts), strict=True))
@@ -107,12 +108,6 @@ def train(network: nn.Module, x: Tensor, y: Tensor, steps: int, *callbacks: Call
 
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, fused=True)
     return fit(network, batches, loss, optimizer, steps=steps, callbacks=callbacks, progress=False)
-
-
-def accuracy(network: nn.Module, x: Tensor, y: Tensor) -> float:
-    """The share of pictures whose digit is named, 0 to 1."""
-    with torch.no_grad():
-        return (network(x).argmax(1) == y).double().mean().item()
 
 
 def _layer(d_in: int, d_out: int, seed: int) -> nn.Linear:

@@ -62,11 +62,11 @@ def test_ewc_keeps_nothing_of_five_pairs_and_replay_nearly_all(effects):
 
 def test_pretraining_is_worth_many_labels(effects, pretrained):
     """One seed: 64 labels and the pretrained encoder, against eight times as many and random weights."""
-    from courselib.transfer.sample_efficiency import Recipe, learn
+    from courselib.transfer.sample_efficiency import StartRecipe, learn
 
-    tuned = learn("pretrained", 64, 0, pretrained, recipe=Recipe(lr=1e-4, head_lr=3e-3, epochs=1, least=20))  # two thirds
+    tuned = learn("pretrained", 64, 0, pretrained, recipe=StartRecipe(lr=1e-4, head_lr=3e-3, epochs=1, least=20))  # two thirds
     scratch = effects.encoder.review(0, "words", 512, "seen")["accuracy"]
-    blind = learn("words", 512, 0, pretrained, kind="unseen", recipe=Recipe(lr=1e-2, head_lr=1e-2, epochs=10, least=160))
+    blind = learn("words", 512, 0, pretrained, kind="unseen", recipe=StartRecipe(lr=1e-2, head_lr=1e-2, epochs=10, least=160))
     assert tuned > 0.85 and tuned > scratch + 0.01
     assert scratch > 0.7 and 0.38 < blind < 0.62
 

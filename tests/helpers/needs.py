@@ -15,7 +15,7 @@ def lack(what: str) -> None:
 
 
 def need_sandbox() -> None:
-    from autograder.grading.sandbox import SandboxUnavailable, require
+    from autograder.grading.enclosure import SandboxUnavailable, require
 
     try:
         require()

@@ -10,12 +10,8 @@
 
 from __future__ import annotations
 
-import base64
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import cloudpickle
 import nbformat
 from nbformat import NotebookNode
 
@@ -23,6 +19,7 @@ from autograder import places
 from autograder.exercises import exercises
 from autograder.exercises.exercise import Exercise, Misconception, Written
 from autograder.publishing import chapter
+from mistakes import as_source
 
 QUICKSTART, LORA = "00_quickstart", "08_lora"
 HANDED_IN = {
@@ -98,18 +95,7 @@ def answer_wrongly(notebook: NotebookNode, assignment: str) -> None:
     for exercise in written(assignment):
         cell_of(notebook, answer_cell(exercise)).source = "Because everybody does."
     for exercise in checked(assignment):
-        cell_of(notebook, answer_cell(exercise)).source = as_source(exercise.name, misconceptions(assignment)[exercise.id].wrong)
-
-
-def as_source(name: str, function: Callable) -> str:
-    """Code that defines `function` under `name` and needs nothing of ours, for where it runs there are no exercises.
-
-    Not every mistake is a function whose text could be copied; so it is pickled by value, with all that it uses.
-    """
-    for module in [m for n, m in sys.modules.items() if n.startswith(("autograder.exercises", "solutions"))]:
-        cloudpickle.register_pickle_by_value(module)
-    text = base64.b64encode(cloudpickle.dumps(function)).decode()
-    return f"import base64, pickle\n\n{name} = pickle.loads(base64.b64decode({text!r}))"
+        cell_of(notebook, answer_cell(exercise)).source = as_source(exercise, misconceptions(assignment)[exercise.id])
 
 
 def be_careless(notebook: NotebookNode, assignment: str) -> None:

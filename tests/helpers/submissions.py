@@ -9,8 +9,12 @@ from typing import Any
 
 from autograder import places
 from autograder.exercises import exercises
+from autograder.grading.graded import Graded
 from autograder.notebooks.cells import answer_name
 from autograder.publishing import chapter
+from mistakes import as_source
+
+QUICKSTART, EXERCISE = "00_quickstart", "quickstart.lora_forward"
 
 
 def released(assignment: str) -> bytes:
@@ -47,56 +51,16 @@ def data(of: dict[str, Any]) -> bytes:
     return json.dumps(of).encode()
 
 
-def misconceived(assignment: str, names: Mapping[str, str]) -> dict[str, Any]:
-    """The released notebook with a misconception (exercise id -> its name) as each answer.
+def verdict(graded: Graded, exercise_id: str = EXERCISE) -> tuple[str, float, str | None]:
+    """What became of an answer."""
+    report = graded.reports[exercise_id]
+    return report.state, report.score, report.misconception
 
-    Nothing in the sandbox knows the misconceptions, so the submission brings the modules that define them, as text.
-    """
+
+def misconceived(assignment: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """The released notebook with a misconception (exercise id -> its name) as each answer."""
     answers = {}
     for exercise_id, name in names.items():
-        topic = exercise_id.split(".")[0]
-        answers[exercise_id] = f"{exercises[exercise_id].name} = brought({topic!r}, {exercise_id!r}, {name!r})"
-    filled = answered(assignment, answers)
-    topics = {exercise_id.split(".")[0] for exercise_id in names}
-    sources = {name: text for topic in topics for name, text in _sources(topic).items()}
-    filled["cells"].insert(0, code(f"SOURCES = {sources!r}\n{_BRING}"))
-    return filled
-
-
-def _sources(topic: str) -> dict[str, str]:
-    """The modules that the exercises of a topic are made of, by name."""
-    paths = [*(places.ROOT / "autograder" / "exercises").glob("[a-z]*.py"), *(places.ROOT / "solutions").rglob("*.py")]
-    paths += (places.ROOT / "autograder" / "exercises" / topic).rglob("*.py")
-    closed = {name for e in exercises.values() if e.id.startswith(topic + ".") for name in getattr(e, "closed", ())}
-    for name in closed:
-        path = places.ROOT.joinpath(*name.split("."))
-        paths += path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
-    found = {".".join(path.relative_to(places.ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
-    texts = {name: path.read_text(encoding="utf-8") for name, path in found.items()}
-    return {"autograder.exercises": "", "solutions": ""} | texts
-
-
-_BRING = """
-import importlib
-import importlib.abc
-import importlib.util
-import sys
-
-
-class Brought(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    def find_spec(self, name, path=None, target=None):
-        package = any(other.startswith(name + ".") for other in SOURCES)
-        return importlib.util.spec_from_loader(name, self, is_package=package) if name in SOURCES else None
-
-    def exec_module(self, module):
-        exec(compile(SOURCES[module.__name__], module.__name__, "exec"), module.__dict__)
-
-
-sys.meta_path.insert(0, Brought())
-
-
-def brought(topic, exercise_id, name):
-    module = importlib.import_module("autograder.exercises." + topic)
-    exercise = next(value for value in vars(module).values() if getattr(value, "id", None) == exercise_id)
-    return next(mistake for mistake in exercise.misconceptions if mistake.name == name).wrong
-"""
+        exercise = exercises[exercise_id]
+        answers[exercise_id] = as_source(exercise, next(mistake for mistake in exercise.misconceptions if mistake.name == name))
+    return answered(assignment, answers)

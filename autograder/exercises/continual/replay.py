@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import solutions.continual as answers
-from autograder.asking.probes import sample_many_times, three_numbers_or_refuse
+from autograder.asking.probes import sample_many_times
 from autograder.exercises.draws import integer
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
@@ -44,7 +44,7 @@ replay_batch = Exercise(
     id="continual.replay_batch",
     answer=answers.continual_replay_batch,
     cases=replay_batch_cases,
-    probe=three_numbers_or_refuse,
+    refuses=ValueError,
     parts=[
         Part("new examples", 0.5, of=0, on="mix"),
         Part("old examples", 0.5, of=1, on="mix"),

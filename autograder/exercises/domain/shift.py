@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 import solutions.domain as answers
-from autograder.asking import probes
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- kl_divergence ----------------------------------------------------------------------------------------------------
@@ -69,7 +68,7 @@ kl_divergence = Exercise(
     id="domain.kl_divergence",
     answer=answers.domain_kl_divergence,
     cases=kl_divergence_cases,
-    probe=probes.call_or_refuse,
+    refuses=ValueError,
     parts=[
         Part("value", 2, on="plain"), Part("p is zero", 1, on="zero in p"), Part("q is zero", 1, on="zero in q"),
         Part("refuses what is no distribution", 1, on="refused"),

@@ -1,1 +1,3 @@
 """Exercises of chapter 04: forgetting."""
+
+CLOSES = ("courselib.lab.callbacks",)

@@ -172,5 +172,4 @@ stop_epoch = Exercise(
             "exist.",
         ),
     ],
-    closes=["courselib.lab.callbacks"],
 )

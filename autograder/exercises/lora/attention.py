@@ -229,6 +229,7 @@ adamw_step = Exercise(
     id="lora.adamw_step",
     answer=answers.lora_adamw_step,
     cases=adamw_cases,
+    keeps_inputs=True,
     parts=[
         Part("m", 1, of=1), Part("v", 1, of=2),
         Part("theta at the first step", 1, of=0, on="first"), Part("theta later on", 1, of=0, on="later"),

@@ -28,6 +28,7 @@ merge = Exercise(
     id="lora.merge",
     answer=answers.lora_merge,
     cases=merge_cases,
+    keeps_inputs=True,
     parts=[
         Part("shape", 1, shape_only=True),
         Part("rectangular matrix", 1, on="rectangular"),

@@ -1,1 +1,3 @@
 """Exercises of chapter 01: pretraining."""
+
+CLOSES = ("courselib.lab.models.causal",)

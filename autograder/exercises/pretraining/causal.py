@@ -91,7 +91,6 @@ clm_loss = Exercise(
             "largest logit first.",
         ),
     ],
-    closes=["courselib.lab.models.causal"],
 )
 
 # --- causal_attention -------------------------------------------------------------------------------------------------

@@ -167,5 +167,4 @@ loss_gradient = Exercise(
             "gradient too.",
         ),
     ],
-    closes=["courselib.lab.models.causal"],
 )

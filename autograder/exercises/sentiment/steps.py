@@ -134,6 +134,7 @@ clip_by_norm = Exercise(
     id="sentiment.clip_by_norm",
     answer=answers.transfer_clip_by_norm,
     cases=clip_cases,
+    keeps_inputs=True,
     parts=[
         Part("clipped", 1, of=0, on="long"), Part("left as they are", 1, of=0, on="short"), Part("norm before clipping", 1, of=1),
     ],

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 import solutions.transfer as answers
-from autograder.asking import probes
 from autograder.exercises.draws import integer
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
 
@@ -99,7 +98,7 @@ trainable_parameters = Exercise(
     id="transfer.trainable_parameters",
     answer=answers.transfer_trainable_parameters,
     cases=trainable_cases,
-    probe=probes.call_or_refuse,
+    refuses=ValueError,
     parts=[
         Part("everything, or the head", 1, on="simple"), Part("the top layers", 1, on="top"),
         Part("twelve layers, any order", 1, on="many layers"), Part("refuses what does not exist", 1, on="refused"),

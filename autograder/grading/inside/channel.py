@@ -8,6 +8,8 @@ from typing import Any
 
 from autograder.asking.wire import HEAD_SIZE, decode, encode, lengths
 
+FORK, DONE = b"F", b"D"  # what the judge says to the warm process: fork for a submission, and that it is done with it
+
 
 class Closed(ConnectionError):
     """The other side hung up, or died."""

@@ -15,5 +15,5 @@ def grade(exercise_id: str, answer: Any, seed: int | None = None) -> Any:
     raise KeyError("answers are graded after the run, and not in here")
 
 
-def explain_missing_names() -> None:
-    """There is nobody to explain it to."""
+def settle_in() -> None:
+    """There is nobody to explain anything to."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import select
 import signal
 import socket
@@ -18,16 +17,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 
 from autograder.asking import probes
 from autograder.asking.ask import Outcome, ask_all
+from autograder.asking.fresh import seed_everything
 from autograder.asking.state import State
-from autograder.asking.wire import HEAD_SIZE, Malformed, encode, lengths, opaque
+from autograder.asking.wire import HEAD_SIZE, Malformed, encode, lengths
 from autograder.grading.inside.channel import Channel
-from autograder.grading.inside.coerce import coerce
 from autograder.grading.inside.limits import GRACE, Limits
 from autograder.grading.inside.shell import run_cells
 
@@ -53,7 +51,7 @@ def serve(sock: socket.socket, shell: InteractiveShell, limits: Limits, enclosed
 def warm_up(shell: InteractiveShell) -> None:
     """Do once, before any fork, what every submission does first: what is loaded late is then there, and paid for once."""
     seed_everything(0)
-    question = {"id": "", "name": "x", "probe": "call", "inputs": [{"x": torch.ones(2, 2)}], "seed": 0}
+    question = {"id": "", "name": "x", "probe": "call", "inputs": [{"x": torch.ones(2, 2)}], "seed": 0, "demonstrated": []}
     _answer(question, {"x": lambda x: x @ x.T + torch.softmax(x, -1)}, 1.0)
     run_cells(shell, [{"id": "", "source": "def x():\n    return [1]\n\nx()"}, {"id": "", "source": "del x"}], 1.0, 1.0)
 
@@ -64,13 +62,6 @@ def _end_all_others() -> None:
         os.kill(-1, signal.SIGKILL)
         while True:
             os.waitpid(-1, 0)
-
-
-def seed_everything(seed: int) -> None:
-    """Python's generator, NumPy's and torch's: what is random in a fork is the same in every run with this seed."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 def _in_a_fork(questions: list[dict[str, Any]], namespace: dict[str, Any], limits: Limits, say: Callable[[bytes], None]) -> int:
@@ -142,21 +133,16 @@ class _Fork:
 def _answer(question: dict[str, Any], namespace: dict[str, Any], seconds: float) -> bytes:
     if question["name"] not in namespace:
         return WENT_WELL + _instead(question, "missing")
-    torch.set_default_dtype(torch.float32)  # as it is at the start, whatever the answer before this one did
-    torch.set_grad_enabled(True)
-    seed_everything(question["seed"])
-    outcomes = ask_all(namespace[question["name"]], getattr(probes, question["probe"]), question["inputs"], seconds)
+    probe = getattr(probes, question["probe"])
+    how = {"seconds": seconds, "seed": question["seed"], "demonstrated": question["demonstrated"]}
+    outcomes = ask_all(namespace[question["name"]], probe, question["inputs"], **how)
     flag = RAISED if any(outcome.state == State.RAISED for outcome in outcomes) else WENT_WELL
-    plain = [_plain(outcome) for outcome in outcomes]
-    try:
-        return flag + encode({"id": question["id"], "outcomes": plain})
-    except Malformed:  # together they are too large
-        return flag + encode({"id": question["id"], "outcomes": [outcome | {"value": opaque("large")} for outcome in plain]})
+    return flag + encode({"id": question["id"], "outcomes": [_plain(outcome) for outcome in outcomes]})
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
     said = {"message": outcome.message[:TEXT_MOST], "printed": outcome.printed[:TEXT_MOST], "changed": list(outcome.changed)}
-    return {"state": str(outcome.state), "value": coerce(outcome.value)} | said
+    return {"state": str(outcome.state), "value": outcome.value, "error": outcome.error} | said
 
 
 def _instead(question: dict[str, Any], state: str) -> bytes:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.abc
 import os
 import resource
 import select
@@ -21,26 +20,18 @@ import socket
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from typing import Any
 
+from autograder.asking.closing import close
 from autograder.grading.inside import namespaces
-from autograder.grading.inside.channel import Channel, Closed
+from autograder.grading.inside.channel import DONE, FORK, Channel, Closed
 from autograder.grading.inside.limits import Limits
 
 FOREVER = 1e9  # seconds
+OPEN_MOST = 1 << 20  # descriptors of a process, where the system sets no limit: Linux has none above it
 LOOK_EVERY = 0.2  # seconds, at what a running submission uses
-FORK, DONE, READY = b"F", b"D", b"R"
-
-
-class ClosedModules(importlib.abc.MetaPathFinder):
-    """Refuses the modules that the assignment closes, with a sentence. (Their files are not here either.)"""
-
-    def __init__(self, names: list[str]):
-        self.names = tuple(names)
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        if any(name == closed or name.startswith(closed + ".") for closed in self.names):
-            raise ImportError(f"{name} is closed while this chapter is graded: it holds the answer of an exercise", name=name)
+READY = b"R"  # what a fork says to the warm process
 
 
 def main(fd: int) -> None:
@@ -54,7 +45,7 @@ def main(fd: int) -> None:
             control.send({"refused": str(error)}, time.monotonic() + 10)
             raise SystemExit(1) from None
     own = os.pidfd_open(os.getpid()) if enclosed else -1
-    sys.meta_path.insert(0, ClosedModules(setup["closed"]))
+    close(setup["closed"])  # their files are not here either
     failed = _import(setup["imports"])
     from autograder.grading.inside import runner
     from autograder.grading.inside.shell import make_shell
@@ -140,10 +131,7 @@ def _become_submission(fd: int, write: int, enclosed: bool, folder: str, shell: 
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
-        for other in range(3, 256):  # the control socket too
-            if other not in (fd, write):
-                with contextlib.suppress(OSError):
-                    os.close(other)
+        _close_all_but(fd, write)  # the control socket too
         os.umask(0o022)
         if enclosed:
             namespaces.enclose(limits.disk)
@@ -159,6 +147,14 @@ def _become_submission(fd: int, write: int, enclosed: bool, folder: str, shell: 
     with contextlib.suppress(Closed, TimeoutError):  # the judge has what it wants
         serve(socket.socket(fileno=fd), shell, limits, enclosed)
     os._exit(0)
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close every other descriptor above the standard streams, however high."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = OPEN_MOST if limit == resource.RLIM_INFINITY else limit
+    for low, high in pairwise([2, *sorted(kept), most]):
+        os.closerange(low + 1, high)
 
 
 def _watch(control: Channel, child: int, enclosed: bool, limits: Limits, begun: float) -> None:

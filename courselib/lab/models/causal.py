@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from courselib.lab import runtime
+from courselib.lab.by_length import rows_by_length
 from courselib.lab.models.encoder import Pretrained, check_fit, check_length
 
 FOLDER = Path(__file__).parent / "weights" / "causal"
@@ -102,15 +103,13 @@ def log_likelihood(model: torch.nn.Module, tokenizer: Any, texts: list[str], siz
     if any(len(row) > longest for row in ids):
         most = max(map(len, ids)) - 2
         raise ValueError(f"a text has {most} tokens, but the model reads {longest - 2}: cut it into shorter ones.")
-    out = [0.0] * len(texts)
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    for begin in range(0, len(order), size):
-        chosen = order[begin : begin + size]
+
+    def compute(chosen: list[int]) -> torch.Tensor:
         width = max(len(ids[i]) for i in chosen)
         batch = torch.tensor([ids[i] + [tokenizer.pad_token_id] * (width - len(ids[i])) for i in chosen], device=model.device)
         mask = torch.tensor([[1] * len(ids[i]) + [0] * (width - len(ids[i])) for i in chosen], device=model.device)
         logits = model(input_ids=batch, attention_mask=mask).logits[:, :-1].float()  # (chosen, width - 1, vocab)
         log_p = logits.log_softmax(-1).gather(-1, batch[:, 1:, None]).squeeze(-1)  # (chosen, width - 1)
-        for i, total in zip(chosen, (log_p * mask[:, 1:]).sum(1).tolist(), strict=True):
-            out[i] = total
-    return out
+        return (log_p * mask[:, 1:]).sum(1)  # (chosen,)
+
+    return rows_by_length([len(row) for row in ids], size, compute).tolist()

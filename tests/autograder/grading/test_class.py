@@ -88,8 +88,8 @@ def test_the_feedback_has_the_table_and_the_sentence(graded):
 def test_links_are_not_followed_and_a_person_is_told(graded):
     found = entries(graded[0] / ".course" / f"{QUICKSTART}.jsonl")
     for student, why in (("thief", "links are not followed"), ("empty", "was handed in")):
-        assert why in " ".join(found[student].graded["notes"]) and found[student].graded["needs_human"]
-    assert not found["right"].graded["needs_human"] or found["right"].graded["written"]
+        assert why in " ".join(found[student].graded.notes) and found[student].graded.needs_human
+    assert not found["right"].graded.needs_human or found["right"].graded.written
 
 
 def test_it_says_what_became_of_them(graded):
@@ -132,9 +132,9 @@ def test_what_people_wrote_survives_a_regrade_and_the_inputs_are_repeated(room):
         notebook.comments[0].manual_comment = "see me"
         book.db.commit()
     journal = room / ".course" / f"{QUICKSTART}.jsonl"
-    seeds = {student: entry.graded["seed"] for student, entry in entries(journal).items()}
+    seeds = {student: entry.graded.seed for student, entry in entries(journal).items()}
     course(room, "grade", QUICKSTART, "--workers", "1", "--again")
-    assert {student: entry.graded["seed"] for student, entry in entries(journal).items()} == seeds
+    assert {student: entry.graded.seed for student, entry in entries(journal).items()} == seeds
     assert len(set(seeds.values())) == 2
     with Gradebook(url) as book:
         notebook = book.find_submission_notebook(QUICKSTART, QUICKSTART, "wrong")

@@ -1,6 +1,7 @@
 """The instructor's page and the files for other systems: the right figures, and nothing smuggled in by a name or a note."""
 
 import csv
+import dataclasses
 import io
 import os
 import sys
@@ -9,18 +10,21 @@ from html.parser import HTMLParser
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.grading import class_report, exports
+from autograder.asking.state import State
+from autograder.grading import class_report, exports, feedback
+from autograder.grading.graded import Graded
 from autograder.grading.journal import Entry
+from autograder.grading.marks import Marks, most, read
+from autograder.grading.submission import Cell, Released
+from autograder.judging.report import Report
 
 
 def report(score, points, state, misconception=None, message="Right."):
-    says = message if misconception else ""
-    return {"score": score, "points": points, "state": state, "misconception": misconception, "message": message, "says": says}
+    return Report("t", score, points, State(state), misconception, message, says=message if misconception else "")
 
 
 def entry(student, a, b, notes=(), person=False, sandboxed=True, written=True):
-    graded = {"seed": 11, "reports": {"t.a": a, "t.b": b}, "written": {"t.w": written}, "notes": list(notes)}
-    return Entry(student, "k", graded | {"needs_human": person, "sandboxed": sandboxed, "seconds": 0.1})
+    return Entry(student, "k", Graded(11, {"t.a": a, "t.b": b}, {"t.w": written}, list(notes), person, sandboxed, 0.1))
 
 
 RIGHT = report(2.0, 2.0, "right")
@@ -33,6 +37,34 @@ CLASS = {
     "cyd": entry("cyd", HALF, NONE, ["The points of t.a were changed; the released ones count."], person=True, written=False),
     "<script>": entry("<script>", RIGHT, NONE, ["=HYPERLINK(1)"], person=True),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Raised(Report):
+    error: str = ""
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    ("IndexError", "raised an IndexError."), ("ValueError", "raised a ValueError."), ("", "raised an exception."),
+    ("carried_out_1234567", "raised an exception."), ("print", "raised an exception."),
+])
+def test_a_student_reads_the_name_of_an_exception_that_everybody_knows_and_no_other(error, said):
+    """And none that stands in a sentence: what an exception says may be the student's own text."""
+    report = Raised("t", 0.0, 2.0, State.RAISED, None, "It raised OSError: it raised KeyError", error=error)
+    assert said in feedback.student_message(report)
+    shown = feedback.table_html(report) + feedback.text(report)
+    assert said in shown and "OSError" not in shown and "KeyError" not in shown
+
+
+def marks(student, a, b, w=0.0, penalty=0.0, waiting=("t.w",)):
+    return Marks(student, "", "", "", "", {"t.a": a, "t.b": b, "t.w": w}, waiting, penalty, a + b + w - penalty)
+
+
+MOST = {"t.a": 2.0, "t.b": 4.0, "t.w": 2.0}
+GRADEBOOK = [  # a person gave ada 2 for the written answer and changed a mark of bob's, who was late
+    marks("<script>", 2.0, 0.0), marks("ada", 2.0, 4.0, w=2.0, waiting=()), marks("bob", 1.5, 4.0, penalty=0.5),
+    marks("cyd", 1.0, 0.0, waiting=()), Marks("dan", "", "", "", "", {}, (), 0.0, None),
+]
 
 
 class Seen(HTMLParser):
@@ -49,22 +81,29 @@ class Seen(HTMLParser):
 
 
 def test_the_figures_of_a_class_by_hand():
-    hardest, other = class_report.exercise_summaries(CLASS)
+    """The marks are the gradebook's, where a person has the last word; states and mistakes are the journal's."""
+    written, hardest, other = class_report.exercise_summaries(GRADEBOOK, MOST, CLASS)
     assert (hardest.id, hardest.points, hardest.mean_share, hardest.full) == ("t.b", 4.0, 0.5, 2)
-    assert (other.id, other.mean_share, other.full, other.mistakes) == ("t.a", 0.75, 2, {"no_scale": 2})
+    assert (other.id, other.mean_share, other.full, other.mistakes) == ("t.a", 6.5 / 8, 2, {"no_scale": 2})
     assert hardest.states == {"right": 2, "timed out": 2}
-    assert [class_report.total(e) for e in CLASS.values()] == [6.0, 5.0, 1.0, 2.0]
+    assert (written.id, written.mean_share, written.full, written.states) == ("t.w", 0.25, 1, {"waits for a person": 2})
 
 
 def test_the_page_says_it_and_needs_no_server():
     seen = Seen()
-    seen.feed(class_report.page("08_lora", CLASS))
+    seen.feed(class_report.page("08_lora", GRADEBOOK, MOST, CLASS))
     text = " ".join(seen.text)
-    assert "4 submissions, mean 3.5, median 3.5 of 6 points" in text
+    assert "4 submissions, mean 4.0, median 3.5 of 8 points" in text
     assert "bob, cyd" in text and "no scale" in text and "The points of t.a were changed" in text
-    assert "Written answers to read in formgrader: 3" in text
-    assert "without the sandbox" not in text
+    assert "Answers that wait in formgrader: 2" in text
+    assert "without the sandbox" not in text and "not graded by `course grade`" not in text and "dan" not in text
     assert not {"script", "img", "link", "iframe", "b"} & set(seen.tags)
+
+
+def test_who_was_graded_elsewhere_is_counted_and_has_marks():
+    page = class_report.page("08_lora", GRADEBOOK, MOST, {"ada": CLASS["ada"]})
+    assert "3 of them were not graded by `course grade`" in page
+    assert class_report.page("08_lora", GRADEBOOK[:1], MOST, CLASS).count("no_scale") == 0, "nobody else's mistakes"
 
 
 def test_the_distribution_counts_everybody_once():
@@ -74,18 +113,20 @@ def test_the_distribution_counts_everybody_once():
 
 def test_grading_without_the_sandbox_is_named():
     open_class = {"ada": entry("ada", RIGHT, FULL, sandboxed=False)}
-    assert "1 of them were graded without the sandbox" in class_report.page("a", open_class)
+    assert "1 of them were graded without the sandbox" in class_report.page("a", GRADEBOOK, MOST, open_class)
 
 
 def test_nothing_graded_is_a_sentence():
-    with pytest.raises(ValueError, match="run `course grade 08_lora` first"):
-        class_report.page("08_lora", {})
+    with pytest.raises(class_report.NothingGraded, match="run `course grade 08_lora` first"):
+        class_report.page("08_lora", GRADEBOOK[-1:], MOST, {})
 
 
-def test_the_table_has_a_row_a_student_and_no_formula():
-    rows = {row["student"]: row for row in csv.DictReader(io.StringIO(class_report.table(CLASS)))}
-    assert list(rows) == sorted(CLASS)
-    assert (rows["cyd"]["t.a"], rows["cyd"]["t.b"], rows["cyd"]["total"], rows["cyd"]["needs a person"]) == ("1", "0", "1", "yes")
+def test_the_table_has_a_row_for_each_who_handed_in_and_no_formula():
+    rows = {row["student"]: row for row in csv.DictReader(io.StringIO(class_report.table(GRADEBOOK, MOST, CLASS)))}
+    assert list(rows) == ["<script>", "ada", "bob", "cyd"]
+    assert [rows["bob"][name] for name in ("t.a", "t.b", "t.w", "late penalty", "score")] == ["1.5", "4", "0", "0.5", "5"]
+    assert [rows[name]["waits for a person"] for name in ("bob", "cyd")] == ["t.w", ""]
+    assert [rows[name]["needs a person"] for name in ("bob", "cyd")] == ["no", "yes"]
     assert rows["<script>"]["notes"] == "'=HYPERLINK(1)"
 
 
@@ -100,24 +141,34 @@ def database(tmp_path, monkeypatch):
         book.add_student("ada", first_name="Ada", last_name="Lovelace", email="ada@x.org", lms_user_id="77")
         book.add_student("bob")
         book.add_student("eve")
-        for student, auto, manual in (("ada", 3.0, None), ("bob", 1.0, 2.5)):
+        book.add_student("kim")
+        for student, auto, manual in (("ada", 3.0, None), ("bob", 1.0, 2.5), ("kim", None, None)):
             submission = book.add_submission("a1", student)
             grade = submission.notebooks[0].grades[0]
-            grade.auto_score, grade.manual_score = auto, manual
+            grade.auto_score, grade.manual_score, grade.needs_manual_grade = auto, manual, student == "bob"
             if student == "bob":
                 submission.notebooks[0].late_submission_penalty = 1.0
         book.db.commit()
     return url
 
 
+RELEASED = Released({"q-check": Cell("q-check", True, "", points=4.0)}, {"q": "q"}, {})
+
+
+def test_a_mark_is_the_person_s_where_there_is_one_and_lateness_is_taken_off(database):
+    ada, bob, eve, kim = read(database, "a1", RELEASED)
+    assert (ada.exercises, ada.penalty, ada.score, ada.waiting) == ({"q": 3.0}, 0.0, 3.0, ())
+    assert (bob.exercises, bob.penalty, bob.score, bob.waiting) == ({"q": 2.5}, 1.0, 1.5, ("q",))
+    assert (eve.exercises, eve.score, kim.exercises, kim.score) == ({}, None, {}, None), "handed in nothing; not marked yet"
+
+
 def test_canvas_and_moodle_get_the_final_score_and_no_zero_for_nothing(database):
-    rows, most = exports.read(database, "a1")
-    assert most == 4
-    header, points, *canvas = csv.reader(io.StringIO(exports.canvas(rows, "a1", most)))
+    rows = read(database, "a1", RELEASED)
+    header, points, *canvas = csv.reader(io.StringIO(exports.canvas(rows, "a1", sum(most(RELEASED).values()))))
     assert header == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "a1"]
     assert points[0].strip() == "Points Possible" and points[-1] == "4"
     assert canvas[0] == ["Lovelace, Ada", "77", "", "ada", "", "3"]
-    assert canvas[1:] == [["bob", "", "", "bob", "", "1.5"], ["eve", "", "", "eve", "", ""]]
+    assert canvas[1:] == [["bob", "", "", "bob", "", "1.5"], ["eve", "", "", "eve", "", ""], ["kim", "", "", "kim", "", ""]]
     _, *moodle = csv.reader(io.StringIO(exports.moodle(rows, "a1")))
     assert moodle[0] == ["ada", "77", "ada@x.org", "Ada", "Lovelace", "3"]
-    assert [row[-1] for row in moodle] == ["3", "1.5", ""]
+    assert [row[-1] for row in moodle] == ["3", "1.5", "", ""]

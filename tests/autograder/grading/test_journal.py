@@ -1,5 +1,6 @@
 """The journal: what it says is on the disk, whatever was killed and whenever."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,11 +9,15 @@ import time
 
 import pytest
 
-from autograder.grading.journal import Busy, Entry, Journal, entries, key_of
+from autograder.asking.state import State
+from autograder.grading.graded import Graded
+from autograder.grading.journal import Busy, Entry, Journal, OtherJournal, entries, key_of
+from autograder.judging.report import Report, Row
 
 
 def graded(score):
-    return {"seed": 7, "reports": {"x.y": {"score": score}}, "notes": [], "written": {}}
+    report = Report("x.y", score, 3.0, State.PARTIAL, None, "Some of it.", [Row("value", score, 3.0, "so so")], seed=1)
+    return Graded(7, {"x.y": report}, {"x.w": True}, ["odd"], True, True, 0.5)
 
 
 def test_what_was_added_is_read_again_and_the_last_result_counts(tmp_path):
@@ -29,10 +34,10 @@ def test_what_is_not_noted_as_recorded_waits(tmp_path):
     with Journal(tmp_path / "a.jsonl") as journal:
         for student in ("ada", "bob"):
             journal.add(Entry(student, f"{student} 1", graded(1.0)))
-        journal.recorded(Entry("ada", "ada 1", {}))
+        journal.recorded(Entry("ada", "ada 1", graded(1.0)))
         assert [entry.student for entry in journal.unrecorded()] == ["bob"]
         journal.add(Entry("ada", "ada 2", graded(2.0)))
-        journal.recorded(Entry("ada", "ada 1", {}))  # late news of an older result: the newer one still waits
+        journal.recorded(Entry("ada", "ada 1", graded(1.0)))  # late news of an older result: the newer one still waits
         assert {entry.key for entry in journal.unrecorded()} == {"ada 2", "bob 1"}
 
 
@@ -58,6 +63,19 @@ def test_nonsense_in_the_file_is_passed_over(tmp_path):
     assert set(entries(path)) == {"ada"}
 
 
+@pytest.mark.parametrize("version", [{}, {"version": 1}, {"version": 99}])
+def test_a_line_of_another_version_of_the_course_is_refused_and_not_guessed_at(tmp_path, version):
+    path = tmp_path / "a.jsonl"
+    with Journal(path) as journal:
+        journal.add(Entry("ada", "k1", graded(1.0)))
+    line = version | {"student": "bob", "key": "k", "graded": {"reports": {}, "seed": 1}}
+    path.write_text(path.read_text() + json.dumps(line) + "\n")
+    with Journal(path) as journal:
+        for read in (journal.entries, journal.unrecorded, lambda: entries(path)):
+            with pytest.raises(OtherJournal, match="another version of the course.*move it away and run `course grade`"):
+                read()
+
+
 def test_two_cannot_hold_it_at_once(tmp_path):
     with Journal(tmp_path / "a.jsonl"), pytest.raises(Busy, match="Another process is grading"):
         Journal(tmp_path / "a.jsonl")
@@ -68,10 +86,11 @@ def test_two_cannot_hold_it_at_once(tmp_path):
 def test_a_killed_writer_leaves_every_line_it_reported(tmp_path):
     path = tmp_path / "a.jsonl"
     code = (
-        "import sys\nfrom autograder.grading.journal import *\nfrom pathlib import Path\n"
+        "import sys\nfrom autograder.grading.graded import Graded\nfrom autograder.grading.journal import *\n"
+        "from pathlib import Path\n"
         "with Journal(Path(sys.argv[1])) as journal:\n"
         "    for i in range(10**6):\n"
-        "        journal.add(Entry(f's{i}', 'k', {'reports': {'x': 'y' * 5000}}))\n"
+        "        journal.add(Entry(f's{i}', 'k', Graded(1, {}, {}, ['y' * 5000], False, True, 0.1)))\n"
         "        print(i, flush=True)\n"
     )
     writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
@@ -82,6 +101,21 @@ def test_a_killed_writer_leaves_every_line_it_reported(tmp_path):
     writer.wait()
     with Journal(path) as journal:  # the lock went with the process
         assert {f"s{i}" for i in reported} <= set(journal.entries())
+
+
+def test_what_the_system_takes_in_pieces_is_written_whole_and_synced_before_it_is_reported(tmp_path, monkeypatch):
+    """A signal may shorten a write. And what a kill cannot show: all of it was synced."""
+    path = tmp_path / "a.jsonl"
+    write, synced = os.write, []
+    with Journal(path) as journal, monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, data: write(file, data[:7]))
+        patch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.read_bytes())))
+        for student in ("ada", "bob"):
+            journal.add(Entry(student, "k", graded(1.0)))
+            assert synced[-1] == (path.stat().st_ino, path.read_bytes())
+        journal.recorded(Entry("ada", "k", graded(1.0)))
+    assert set(entries(path)) == {"ada", "bob"}
+    assert [data.count(b"\n") for _, data in synced] == [1, 2, 3]
 
 
 def test_a_key_tells_submissions_and_releases_apart():

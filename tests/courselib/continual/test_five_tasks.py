@@ -1,12 +1,11 @@
 """The stream of five tasks: what each method may touch, and that its scores are read from its own matrix."""
 
 import pytest
-import torch
 
 from courselib.continual import five_tasks
 from courselib.continual.scores import average_accuracy, backward_transfer
 
-QUICK = {"steps": 12, "hidden": 24, "bottleneck": 8}
+QUICK = {"steps": 12, "hidden": 24}
 
 
 def quick(name: str, seed: int = 0, **changes) -> dict:
@@ -21,17 +20,6 @@ def test_the_question_is_always_the_same_and_no_test_picture_is_trained_on():
             assert set(y.tolist()) == {0, 1} and 0.4 < y.float().mean() < 0.6
     train = {tuple(x.tolist()) for task in tasks for x in task.x_train}
     assert not train & {tuple(x.tolist()) for task in tasks for x in task.x_test}
-
-
-def test_batches_go_round_the_whole_task_before_they_repeat():
-    task = five_tasks.parity_tasks(0)[0]
-    found = five_tasks.batches(task, 20, seed=1)
-    rounds = len(task.x_train) // five_tasks.BATCH
-    assert len(found) == 20 and {len(i) for i in found} == {five_tasks.BATCH}
-    first = torch.cat(found[:rounds])
-    assert len(set(first.tolist())) == len(first)
-    assert not torch.equal(found[0], found[rounds])
-    assert all(torch.equal(a, b) for a, b in zip(found, five_tasks.batches(task, 20, seed=1), strict=True))
 
 
 @pytest.mark.parametrize("name", [name for name in five_tasks.METHODS if name != "joint"])
@@ -79,6 +67,23 @@ def test_the_same_seed_gives_the_same_matrix_and_another_seed_another():
     assert quick("replay", 1)["R"] == quick("replay", 1)["R"] != quick("replay", 2)["R"]
 
 
-def test_an_unknown_method_is_named():
-    with pytest.raises(ValueError, match="no method 'rehearsal'; choose one of naive, EWC"):
-        five_tasks.five_tasks(0, "rehearsal")
+@pytest.mark.parametrize(("method", "options", "sentence"), [
+    ("rehearsal", {}, "no method 'rehearsal'; choose one of naive, EWC"),
+    ("replay", {"kept": 5, "strength": 1.0}, "'replay' has no option 'strength'; it has kept, alpha"),
+    ("naive", {"kept": 5}, "'naive' has no option 'kept'; it has none"),
+    ("EWC", {}, "'EWC' needs its option 'strength'"),
+    ("EWC", {"strength": -1.0}, "strength is -1.0; a negative spring"),
+    ("distillation", {"temperature": 0.0}, "the temperature above 0"),
+    ("replay", {"kept": 0}, "at least 1 example"),
+    ("replay", {"kept": 1, "alpha": -1.0}, "reward forgetting"),
+])
+def test_what_cannot_be_is_refused_before_anything_is_trained(method, options, sentence, monkeypatch):
+    monkeypatch.setattr(five_tasks, "learn_next", None)
+    with pytest.raises(ValueError, match=sentence):
+        five_tasks.five_tasks(0, method, **options)
+
+
+def test_only_adapters_have_a_bottleneck():
+    thin, wide = quick("adapters", bottleneck=1), quick("adapters", bottleneck=30)
+    assert thin["R"] != wide["R"] and thin["R"][0] == wide["R"][0]  # the first task has none
+    assert quick("frozen trunk", bottleneck=1) == quick("frozen trunk", bottleneck=30)

@@ -6,7 +6,8 @@ from scipy.stats import chisquare
 from torch import nn
 from torch.nn import functional as F
 
-from courselib.continual.distillation import distillation_gradient, distillation_loss, entropy, softened
+from courselib.continual import entropy
+from courselib.continual.distillation import distillation_gradient, distillation_loss, softened
 from courselib.continual.isolation import TaskNetwork
 from courselib.continual.replay import Reservoir, replay_counts, replay_loss
 from courselib.continual.scores import average_accuracy, backward_transfer, forward_transfer, losses_and_gains, target_and_general
@@ -73,6 +74,15 @@ def test_gradients_vanish_with_temperature_but_for_t_squared():
     assert all(0.4 < norms[T] / norms[1] < 2.5 for T in norms)
     assert norms[16] / 16**2 < norms[1] / 100
     assert norms[16] / norms[8] == pytest.approx(1, abs=0.1)  # it settles: (z_student - z_teacher) / classes, centred
+
+
+def test_what_is_usual_is_t_2_and_equal_weights():
+    torch.manual_seed(0)
+    student, teacher = torch.randn(4, 3), torch.randn(4, 3)
+    assert torch.equal(distillation_loss(student, teacher), distillation_loss(student, teacher, 2.0))
+    assert torch.equal(distillation_gradient(student, teacher), distillation_gradient(student, teacher, 2.0))
+    model, new, old = nn.Linear(3, 2), (torch.randn(5, 3), torch.ones(5).long()), (torch.randn(2, 3), torch.zeros(2).long())
+    assert torch.equal(replay_loss(model, new, old), replay_loss(model, new, old, 1.0))
 
 
 @pytest.mark.parametrize("T", [0.5, 1, 3, 16])

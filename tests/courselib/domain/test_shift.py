@@ -116,16 +116,16 @@ SOURCE = np.array([[0.42, 0.18], [0.08, 0.32]])
     ],
 )
 def test_kinds_of_shift(target, kind):
-    assert shift.moved(SOURCE, target).kind() == kind
+    assert shift.tables_moved(SOURCE, target).kind() == kind
 
 
 def test_how_far_each_part_has_moved():
-    m = shift.moved(SOURCE, [[0.14, 0.06], [0.16, 0.64]])  # P(x) from (.6, .4) to (.2, .8), P(y) from (.5, .5) to (.3, .7)
+    m = shift.tables_moved(SOURCE, [[0.14, 0.06], [0.16, 0.64]])  # P(x) from (.6, .4) to (.2, .8), P(y) from (.5, .5) to (.3, .7)
     assert m.x == pytest.approx(0.4) and m.y == pytest.approx(0.2) and m.y_given_x == pytest.approx(0, abs=1e-12)
-    m = shift.moved(SOURCE, [[0.24, 0.36], [0.2, 0.2]])  # P(y|x) from (.7, .3) to (.4, .6) and from (.2, .8) to (.5, .5)
+    m = shift.tables_moved(SOURCE, [[0.24, 0.36], [0.2, 0.2]])  # P(y|x): (.7, .3) to (.4, .6), (.2, .8) to (.5, .5)
     assert m.x == pytest.approx(0, abs=1e-12) and m.y_given_x == pytest.approx(0.3)
-    assert shift.moved([[1, 0], [0, 0]], [[0, 0], [0, 1]]).kind() == "covariate"  # no x in common: P(y|x) cannot have moved
+    assert shift.tables_moved([[1, 0], [0, 0]], [[0, 0], [0, 1]]).kind() == "covariate"  # no x in common
     with pytest.raises(ValueError, match="one shape"):
-        shift.moved(SOURCE, [[0.5, 0.5]])
+        shift.tables_moved(SOURCE, [[0.5, 0.5]])
     with pytest.raises(ValueError, match="target sums to 2"):
-        shift.moved(SOURCE, 2 * SOURCE)
+        shift.tables_moved(SOURCE, 2 * SOURCE)

@@ -106,12 +106,12 @@ def test_no_name_is_labelled_and_tested():
 
 def test_task_fine_tuning_learns_its_labels_and_leaves_the_start_alone(small):
     weights = {name: p.clone() for name, p in small.model.named_parameters()}
-    model = task.finetune(small, seed=3)
+    model = task.learn_terms(small, seed=3)
     train, _ = task.examples(3)
     from courselib.lab import classification
 
     assert classification.text_accuracy(model, small.tokenizer, *train) > 0.6
-    assert 0 <= task.accuracy(model, small, 3) <= 1
+    assert 0 <= task.terms_recognised(model, small, 3) <= 1
     head = model.classifier.weight.clone()
     after = task.continue_after_task(model, small, 3, steps=3, documents=150, texts=5)
     assert torch.equal(after.classifier.weight, head) and torch.equal(model.classifier.weight, head)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from courselib import lora
-from courselib.forgetting import penalties, two_tasks
+from courselib.forgetting import penalties
 from courselib.forgetting.two_tasks import first_task, other_second, pair, second_task
 
 
@@ -38,9 +38,9 @@ def test_the_naive_copy_forgets_and_the_original_does_not_change(start):
     assert all(torch.equal(p, q) for p, q in zip(run.model.parameters(), again.model.parameters(), strict=True))
 
 
-def test_the_loss_and_the_preparation_are_the_caller_s(start):
+def test_the_method_and_the_preparation_are_the_caller_s(start):
     held = penalties.anchor(start.model)
-    stiff = second_task(start, lambda m, x, y: two_tasks.plain_loss(m, x, y) + penalties.l2sp_penalty(m, held, 3.0), steps=50)
+    stiff = second_task(start, penalties.L2SP(3.0), steps=50)
     assert penalties.distance(stiff.model, held) < penalties.distance(second_task(start, steps=50).model, held)
     adapted = second_task(start, steps=5, prepare=lambda m: lora.add_lora(m, targets=("4",), rank=2))
     with lora.disabled(adapted.model), torch.no_grad():

@@ -1,5 +1,7 @@
 """Early stopping: the rule on hand-made losses, and the callback in a real training."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -23,6 +25,12 @@ from courselib.lab.training import fit
 )
 def test_the_rule(losses, patience, stops):
     assert stop_at(losses, patience) == stops
+
+
+def test_an_improvement_that_is_too_small_counts_as_none():
+    assert stop_at([1.0, 0.85, 0.8], 1, least=0.1) == 3
+    assert stop_at([1.0, 0.95, 0.89], 2, least=0.1) is None  # below the mark of 1.0 in the end: a slow improvement is one
+    assert stop_at([1.0, 0.95, 0.91, 0.5], 2, least=0.1) == 3
 
 
 def test_no_losses_make_patience_p_fire_before_evaluation_p_plus_1():
@@ -55,6 +63,32 @@ def test_it_lets_an_improving_training_finish():
     assert not rule.stopped and len(rule.losses) == 4 and rule.best_step == 40
 
 
+def test_the_lowest_is_the_best_even_where_it_is_too_little_lower_to_count():
+    losses = iter([1.0, 0.97, 0.95, 0.99])
+    rule = EarlyStopping(lambda m: next(losses), every=1, patience=3, least=0.1)
+    _train(rule)
+    assert rule.stopped and len(rule.losses) == 4 and rule.best_step == 3
+
+
+def test_a_rule_that_goes_on_stops_where_it_would_have_and_has_the_best_weights():
+    def rule():
+        return EarlyStopping(lambda m: (m.weight - 1).square().sum().item(), every=2, patience=3)
+
+    whole, first = rule(), rule()
+    best = whole.restore(_train(whole)).weight.clone()
+    cut = whole.best_step + 2  # one evaluation after the best
+    half = _train(first, steps=cut)
+    state, second = copy.deepcopy(first.state_dict()), rule()
+    with torch.no_grad():
+        half.weight.fill_(9.0)  # what was kept does not follow the model
+    second.load_state_dict(state)
+    later = iter(whole.losses[len(first.losses) :])
+    second.evaluate = lambda m: next(later)
+    rest = _train(second)
+    assert second.losses == whole.losses and second.stopped and second.best_step == whole.best_step
+    assert torch.equal(second.restore(rest).weight, best)
+
+
 def test_what_cannot_be_is_refused_with_a_sentence():
     with pytest.raises(ValueError, match="patience is 0"):
         stop_at([1.0], 0)
@@ -62,5 +96,10 @@ def test_what_cannot_be_is_refused_with_a_sentence():
         EarlyStopping(lambda m: 0.0, every=1, patience=0)
     with pytest.raises(ValueError, match="every is 0"):
         EarlyStopping(lambda m: 0.0, every=0, patience=1)
+    with pytest.raises(ValueError, match="least is -1"):
+        stop_at([1.0], 1, least=-1)
+    with pytest.raises(ValueError, match="never stop anything"):
+        EarlyStopping(lambda m: 0.0, every=1, patience=3, evaluations=3)
+    assert EarlyStopping(lambda m: 0.0, every=1, patience=3, evaluations=4).patience == 3
     with pytest.raises(ValueError, match="no evaluation yet"):
         EarlyStopping(lambda m: 0.0, every=1, patience=1).restore(nn.Linear(1, 1))

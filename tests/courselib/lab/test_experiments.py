@@ -7,10 +7,11 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 import torch
 
-from courselib.lab import experiments
+from courselib.lab import experiments, fingerprint
 from courselib.lab.experiments import Table, run
 
 
@@ -23,7 +24,8 @@ def counted(calls):
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     # other tests and other people may edit courselib while this runs; here it stands still
-    monkeypatch.setattr(experiments, "courselib_hash", lambda: experiments._AT_IMPORT)
+    monkeypatch.setattr(experiments, "room_hashes", lambda: experiments._AT_IMPORT)
+    monkeypatch.setattr(fingerprint, "room_hashes", lambda: experiments._AT_IMPORT)
     return tmp_path / "cache"
 
 
@@ -45,27 +47,21 @@ def go(experiment, setting=None, seeds=(0, 1)):
     return run(experiment, {"only": setting or {}}, seeds, progress=False)
 
 
-def test_table_has_a_row_for_every_setting_and_seed_and_intervals_by_setting(capsys):
-    table = run(plain, {"a": {"x": 1.0}, "b": {"x": 10.0}}, [3, 5], cache=False)
-    rows = [(row["setting"], row["seed"], row["y"]) for row in table.rows]
-    assert rows == [("a", 3, 5), ("a", 5, 7), ("b", 3, 23), ("b", 5, 25)]
-    assert table.column("y", "b") == [23, 25]
-    mean, half_width = table.summary()["b"]["y"]
-    assert mean == 24 and half_width == pytest.approx(12.706, rel=1e-3)  # t(1) * s / sqrt(2), s = sqrt(2)
-    assert "curve" not in table.summary()["a"] and "seconds" in table.summary()["a"]
-    assert "24.000 ± 12.706" in str(table)
-    captured = capsys.readouterr()
-    assert "seed 5" in captured.out and not captured.err
-    with pytest.raises(ValueError, match="Nothing called 'z' was measured for 'a'. Settings: a, b"):
-        table.column("z", "a")
-
-
 def plain(seed, x):
     return {"y": 2 * x + seed, "curve": [x]}
 
 
 def drawn(seed):
     return {"noise": torch.rand(()).item()}
+
+
+def test_a_seed_may_be_numpys_and_has_to_be_whole(tmp_path, calls):
+    table = go(cell(tmp_path), seeds=np.arange(2))
+    assert [type(row["seed"]) for row in table.rows] == [int, int]
+    go(cell(tmp_path), seeds=[0, 1])
+    assert calls() == 2  # the same seeds
+    with pytest.raises(ValueError, match="whole number; 0.5 came"):
+        go(cell(tmp_path), seeds=[0.5])
 
 
 def test_every_run_starts_from_its_own_seed():
@@ -144,14 +140,42 @@ def test_versions_threads_and_variables_count(tmp_path, calls, monkeypatch):
     assert calls() == 6
 
 
-def test_courselib_counts_and_an_edit_since_import_switches_the_cache_off(tmp_path, calls, monkeypatch, capsys):
-    go(cell(tmp_path))
-    monkeypatch.setattr("courselib.lab.fingerprint.courselib_hash", lambda: "another courselib")
-    go(cell(tmp_path))
+REACHING = {
+    "a function": "from courselib.forgetting.penalties import anchor as use",
+    "a module": "from courselib.forgetting import penalties as use",
+    "a room": "import courselib.forgetting as use",
+}
+
+
+@pytest.mark.parametrize("how", REACHING)
+def test_an_edit_in_a_room_that_is_reached_voids_and_one_in_another_does_not(tmp_path, calls, monkeypatch, how):
+    def experiment():
+        return cell(tmp_path, REACHING[how], "def helper(x): use; return x + 1")
+
+    def edited(room):
+        monkeypatch.setattr(fingerprint, "room_hashes", lambda: experiments._AT_IMPORT | {room: "edited"})
+
+    go(experiment())
+    edited("transfer")
+    go(experiment())
+    assert calls() == 2
+    edited("forgetting")
+    go(experiment())
     assert calls() == 4
-    monkeypatch.setattr(experiments, "courselib_hash", lambda: "edited")
-    go(cell(tmp_path))
-    assert calls() == 6 and "Restart the kernel" in capsys.readouterr().out
+    edited("lab")
+    go(experiment())
+    assert calls() == 6
+
+
+def test_an_edit_since_import_switches_the_cache_off_where_it_is_reached(tmp_path, calls, monkeypatch, capsys):
+    use = "from courselib.forgetting import penalties as use", "def helper(x): use; return x + 1"
+    go(cell(tmp_path, *use))
+    monkeypatch.setattr(experiments, "room_hashes", lambda: experiments._AT_IMPORT | {"transfer": "edited"})
+    go(cell(tmp_path, *use))
+    assert calls() == 2 and "Restart" not in capsys.readouterr().out
+    monkeypatch.setattr(experiments, "room_hashes", lambda: experiments._AT_IMPORT | {"forgetting": "edited"})
+    go(cell(tmp_path, *use))
+    assert calls() == 4 and "courselib (forgetting) has changed" in capsys.readouterr().out
 
 
 HARMS = {

@@ -1,6 +1,7 @@
 """Grammars: what is called exact must equal what enumerating every text gives."""
 
 import math
+import os
 import random
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from itertools import product
 
 import pytest
 
+from autograder import places
 from courselib.lab.data.grammar import grammar, kl, reweighted
 from courselib.lab.data.spelling import read, spell
 
@@ -177,7 +179,8 @@ def test_impossible_requests_are_refused_in_a_sentence():
 
 
 def test_a_seed_gives_the_same_text_whatever_the_hash_seed():
-    code = "import random; from tests.test_grammar import P; print([P.sample(random.Random(i)) for i in range(20)])"
-    runs = {subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ".", "PYTHONHASHSEED": h}, capture_output=True,
+    paths = os.pathsep.join([str(places.ROOT), os.path.dirname(__file__)])
+    code = "import random; from test_grammar import P; print([P.sample(random.Random(i)) for i in range(20)])"
+    runs = {subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": paths, "PYTHONHASHSEED": h}, capture_output=True,
                            text=True, check=True).stdout for h in ("1", "2")}  # fmt: skip
     assert runs == {str([P.sample(random.Random(i)) for i in range(20)]) + "\n"}

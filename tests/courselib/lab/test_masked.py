@@ -100,7 +100,7 @@ def test_training_again_is_reproducible_and_learns(tmp_path, monkeypatch):
 
 
 def test_a_head_that_is_missing_cut_short_or_for_another_encoder_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no head for masked words.*pretrain masked"):
+    with pytest.raises(FileNotFoundError, match="no head for masked words.*make_masked"):
         load_masked(head=tmp_path / "none.safetensors")
     short = tmp_path / "short.safetensors"
     short.write_bytes(HEAD.read_bytes()[:-10])

@@ -136,7 +136,7 @@ def test_quiet_reaches_transformers_if_already_imported_and_leaves_an_own_choice
 
 AFRESH = """
 import sys, warnings, logging
-from courselib import runtime
+from courselib.lab import runtime
 runtime.start()
 slow = {"transformers", "peft", "bitsandbytes", "sklearn", "matplotlib"} & set(sys.modules)
 assert not slow, slow

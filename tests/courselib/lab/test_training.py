@@ -167,7 +167,7 @@ def test_no_batches():
 def test_a_generator_serves_while_it_lasts():
     model = network()
     assert len(fit(model, iter(data()), mse, adamw(model), steps=3, progress=False)) == 3
-    with pytest.raises(ValueError, match="after 3 of 4 steps"):
+    with pytest.raises(ValueError, match="after 3 of the 4 that are needed"):
         fit(model, iter(data()), mse, adamw(model), steps=4, progress=False)
 
 

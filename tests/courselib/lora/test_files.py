@@ -24,6 +24,16 @@ def trained(build=bert, targets=("query", "value"), rslora=False, **settings) ->
     return model
 
 
+def test_a_file_that_does_not_speak_of_rslora_means_alpha_over_rank(tmp_path):
+    ours = trained()  # alpha 7, rank 3
+    save_adapter(ours, tmp_path)
+    config = json.loads((tmp_path / CONFIG).read_text())
+    del config["use_rslora"]  # as in files from before there was such a thing
+    (tmp_path / CONFIG).write_text(json.dumps(config))
+    loaded = load_adapter(bert(), tmp_path)
+    assert close(logits(loaded), logits(ours)) and not close(logits(ours), logits(bert()))
+
+
 def change_head(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.Linear) and module.out_features == 3:

@@ -34,9 +34,9 @@ def test_blanks_hide_one_word_with_a_choice_and_know_the_answer():
 
 def test_surprise_is_zero_for_the_exact_answer_and_ln_for_a_guess():
     exact = pretraining.blanks(6).answers
-    assert pretraining.surprise(exact, exact) == pytest.approx(0, abs=1e-12)
+    assert pretraining.kl_to_exact(exact, exact) == pytest.approx(0, abs=1e-12)
     certain = torch.eye(4, dtype=torch.float64)[:2]
-    assert pretraining.surprise(torch.full((2, 4), 0.25, dtype=torch.float64), certain) == pytest.approx(math.log(4))
+    assert pretraining.kl_to_exact(torch.full((2, 4), 0.25, dtype=torch.float64), certain) == pytest.approx(math.log(4))
 
 
 class Knows(torch.nn.Module):

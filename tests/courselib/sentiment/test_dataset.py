@@ -27,6 +27,12 @@ def test_a_wrong_dataset_is_told(pretrained, labels, longest, sentence):
         SentimentDataset(["a", "b"], labels, pretrained.tokenizer, longest)
 
 
+def test_three_tokens_hold_a_word(pretrained):
+    tokenizer = pretrained.tokenizer
+    found = SentimentDataset(["good film"], [1], tokenizer, 3)[0]["input_ids"]
+    assert found == [tokenizer.cls_token_id, tokenizer.convert_tokens_to_ids("good"), tokenizer.sep_token_id]
+
+
 def test_padding_is_the_tokenizers_own(some, pretrained):
     tokens, labels = dataset.collate([some[i] for i in range(5)], pretrained.tokenizer.pad_token_id)
     theirs = pretrained.tokenizer.pad([{"input_ids": some[i]["input_ids"]} for i in range(5)], return_tensors="pt")

@@ -30,6 +30,24 @@ def test_answers_do_not_depend_on_the_batch(model, pretrained):
         assert torch.allclose(model(**tokenise(pretrained.tokenizer, texts)).cpu(), one, atol=1e-4)
 
 
+def test_sorting_computes_less_padding(model, pretrained):
+    texts, computed = [" ".join(["good"] * n) for n in (30, 1, 29, 2, 28, 3)], []
+
+    def counting(input_ids, attention_mask):
+        computed.append(input_ids.numel())
+        return model(input_ids=input_ids, attention_mask=attention_mask)
+
+    cost = {}
+    for sort in (True, False):
+        computed.clear()
+        inference.logits_of(counting, pretrained.tokenizer, texts, 2, sort)
+        cost[sort] = sum(computed)
+    assert cost == {True: 2 * (4 + 30 + 32), False: 2 * (32 + 31 + 30)}  # two special tokens each
+    computed.clear()
+    inference.logits_of(counting, pretrained.tokenizer, texts, 2)
+    assert sum(computed) == cost[True]  # unless told otherwise
+
+
 def test_a_prediction_is_the_class_and_its_own_probability(model, pretrained):
     texts = ["a good film", "a bad film"]
     probabilities = inference.logits_of(model, pretrained.tokenizer, texts).softmax(1)
@@ -121,6 +139,30 @@ def test_the_sweep_trains_a_copy_and_the_seed_repeats_it(pretrained):
     first = overfitting.last_layer_accuracy(start, *sides, seed=0, epochs=2)
     assert first == overfitting.last_layer_accuracy(start, *sides, seed=0, epochs=2) and first > 0.6
     assert all(torch.equal(before[name], value) for name, value in start.state_dict().items())
+
+
+def test_the_sweep_s_usual_settings_are_those_it_says(pretrained, monkeypatch):
+    """Three epochs of 16, a tenth of warm-up, 5e-4 for the layer and 3e-3 for the head, decay 0.01."""
+    seen = {}
+
+    def pretend(model, rows, loss, optimizer, *, steps, scheduler, **_):
+        rates = {(round(g["initial_lr"], 9), g["weight_decay"]) for g in optimizer.param_groups}
+        seen.update(rates=rates, steps=steps, size=rows.batch_size, third=scheduler.lr_lambdas[0](3))
+
+    monkeypatch.setattr(overfitting, "fit", pretend)
+    start = overfitting.TopLayer(SentenceClassifier(pretrained.model))
+    texts = ["a good film"] * 160
+    states = (*overfitting.below_top(SentenceClassifier(pretrained.model), pretrained.tokenizer, texts), torch.ones(160).long())
+    overfitting.last_layer_accuracy(start, states, states, seed=0)
+    assert seen["rates"] == {(5e-4, 0.01), (5e-4, 0.0), (3e-3, 0.01), (3e-3, 0.0)}
+    assert seen["steps"] == 30 and seen["size"] == 16 and seen["third"] == pytest.approx(1)  # 10 steps an epoch, warm after 3
+
+
+def test_label_smoothing_shares_out_what_it_takes(monkeypatch):
+    targets, real = [], overfitting.soft_cross_entropy
+    monkeypatch.setattr(overfitting, "soft_cross_entropy", lambda logits, soft: targets.append(soft) or real(logits, soft))
+    overfitting.overfit((torch.randn(2, 3), torch.tensor([0, 1])), {}, seed=0, smoothing=0.2, steps=1)
+    assert torch.allclose(targets[0], torch.tensor([[0.9, 0.1], [0.1, 0.9]]))
 
 
 def test_a_network_that_memorises_noise_overfits():

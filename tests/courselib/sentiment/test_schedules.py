@@ -38,6 +38,11 @@ def test_a_last_small_batch_is_a_step():
     assert schedules.plan(32, 16, 2, 2) == (4, 2)
 
 
+def test_a_warm_up_of_one_is_a_step_and_below_one_a_share():
+    assert schedules.plan(64, 16, 2, 1) == (8, 1) and schedules.plan(64, 16, 2, 1.0) == (8, 1)
+    assert schedules.plan(64, 16, 2, 0.5) == (8, 4)
+
+
 @pytest.mark.parametrize("arguments", [(1000, 32, 3, 100), (16, 16, 1, 1)])
 def test_a_warm_up_that_never_ends_is_told(arguments):
     with pytest.raises(ValueError, match="the peak would never be reached"):
@@ -94,6 +99,12 @@ def test_layers_and_head_have_their_rates():
     assert decays["classifier.bias"] == decays["encoder.embeddings.LayerNorm.weight"] == 0
     assert decays["classifier.weight"] == 0.1
     torch.optim.AdamW(groups)  # refuses a parameter that is in two groups
+
+
+def test_without_a_word_layers_and_head_have_one_rate_and_bert_s_decay():
+    model = SentenceClassifier(small_bert().bert)
+    groups = schedules.parameter_groups(model, lr=8e-5)
+    assert {(g["lr"], g["weight_decay"]) for g in groups} == {(8e-5, 0.01), (8e-5, 0.0)}
 
 
 def test_the_factor_from_1e5_to_5e5_over_twelve_layers():

@@ -24,6 +24,11 @@ def test_the_first_of_each_text_is_kept():
     assert splits.deduplicate(["B.", "a", "b", "A "], [1, 0, 1, 0]) == (["B.", "a"], [1, 0])
 
 
+def test_texts_and_labels_have_to_be_as_many():
+    with pytest.raises(ValueError, match="shorter|longer"):
+        splits.deduplicate(["a", "b"], [1])
+
+
 def test_copies_with_two_labels_are_refused():
     with pytest.raises(ValueError, match="labelled 1 and 0"):
         splits.deduplicate(["Fine.", "fine"], [1, 0])

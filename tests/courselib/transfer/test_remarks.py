@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from courselib.lab.data.sentiment import FRAMES, vocabulary
-from courselib.transfer.remarks import remarks, words
+from courselib.transfer.remarks import remarks, word_set
 
 
 def judging(splits, label=None):
@@ -26,20 +26,20 @@ def test_no_text_is_in_both_and_the_classes_take_turns(kind):
 def test_seen_means_that_every_word_of_a_test_text_was_read():
     for seed in range(5):
         (train, _), (test, _) = remarks(64, 100, "seen", seed)
-        known = set().union(*map(words, train))
-        assert all(words(text) <= known for text in test)
+        known = set().union(*map(word_set, train))
+        assert all(word_set(text) <= known for text in test)
 
 
 def test_unseen_means_that_no_word_of_praise_or_blame_was_read():
     (train, _), (test, _) = remarks(500, 200, "unseen", seed=0)
-    assert not set().union(*map(words, train)) & judging(["test"])
-    assert all(len(words(text) & judging(["test"])) == 1 for text in test)
+    assert not set().union(*map(word_set, train)) & judging(["test"])
+    assert all(len(word_set(text) & judging(["test"])) == 1 for text in test)
 
 
 def test_one_word_decides_and_the_other_sentence_has_none():
     for texts, labels in remarks(300, 100, "seen", seed=1):
         for text, label in zip(texts, labels, strict=True):
-            (word,) = words(text) & judging(FRAMES)
+            (word,) = word_set(text) & judging(FRAMES)
             assert word in judging(FRAMES, ("negative", "positive")[label])
             assert text.count(".") + text.count("!") + text.count("?") == 2
 
@@ -52,7 +52,7 @@ def test_more_labels_are_those_one_had_and_some_more():
 
 def test_the_place_of_the_review_tells_nothing():
     texts, labels = remarks(2000, 2, "seen", seed=0)[0]
-    first = [bool(words(text.split(". ")[0] + ".") & judging(FRAMES)) for text in texts]
+    first = [bool(word_set(text.split(". ")[0] + ".") & judging(FRAMES)) for text in texts]
     for label in (0, 1):
         share = sum(f for f, y in zip(first, labels, strict=True) if y == label) / 1000
         assert 0.45 < share < 0.55

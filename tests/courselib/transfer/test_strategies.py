@@ -123,5 +123,10 @@ def test_the_real_encoder_one_seed(pretrained):
     assert frozen["accuracy"] > 0.65 and full["accuracy"] > 0.7
     assert frozen["topic"] > full["topic"]
     assert full["static"] == pytest.approx(16 * 22_566_146 / 1e6)
+    head, encoder = 384 * 2 + 2, 22_566_146 - (384 * 2 + 2)
+    assert frozen["static"] == pytest.approx((4 * encoder + 16 * head) / 1e6, abs=1e-4)  # moments too: its optimizer has stepped
+    # six sentences of about ten tokens through six layers: 2 to 50 kB a token and layer
+    assert 6 * 10 * 6 * 2e3 < full["activations"] * 1e6 < 6 * 20 * 6 * 5e4
+    assert 0 < frozen["activations"] < full["activations"] / 20  # nothing below the head is kept
     with pytest.raises(ValueError, match="'magic'"):
         strategies.finetune("magic", 0)

@@ -31,6 +31,7 @@ def test_steps_are_counted_until_the_path_stays_close():
     path = np.array([[4.0], [0.1], [3.0], [0.4], [0.2]])
     assert theory.steps_until(path, np.zeros(1), 0.5) == 3  # step 1 was close by chance
     assert theory.steps_until(path[3:], np.zeros(1), 0.5) == 0
+    assert theory.steps_until(np.array([[4.0], [0.5], [0.25]]), np.zeros(1), 0.5) == 1  # exactly so far is within
     with pytest.raises(ValueError, match="more steps"):
         theory.steps_until(path[:3], np.zeros(1), 0.5)
 

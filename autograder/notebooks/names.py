@@ -1,0 +1,129 @@
+"""Which cell a name comes from: what a student's function has to stand on when a notebook is run from the top without its
+demonstrations, as it is when it is checked and graded.
+
+    imports    a demonstration's import statements bring their names all the same, each where it is needed
+    made       what a demonstration computes is not there
+    broken     a cell that does not parse, or raises, before it defines the function it was to define
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+import symtable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nbformat import NotebookNode
+
+from autograder.asking.state import State
+from autograder.notebooks.cells import DEMONSTRATION, plain_python
+
+NOT_RUN = re.compile(r"# (demonstration-\w+) is not run here\n")
+_DEFINES = re.compile(r"^(?:async +)?(?:def|class) +(\w+)|^(\w+)(?: *:[^=\n]+)? *=(?!=)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A cell that was run: its source, and what it raised (`NameError: name 'x' is not defined`), or nothing."""
+
+    source: str
+    error: str = ""
+    demonstration: bool = False
+
+
+def brought(source: str) -> dict[str, str]:
+    """The names that a cell's import statements bind, at any depth of its top level, each with the statement that does it."""
+    found = {}
+    for node in _walk_top(source):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names:
+                if alias.name != "*":
+                    plain = isinstance(node, ast.Import)
+                    one = ast.Import([alias]) if plain else ast.ImportFrom(node.module, [alias], node.level)
+                    found[alias.asname or alias.name.split(".")[0]] = ast.unparse(one)
+    return found
+
+
+def made(source: str) -> set[str]:
+    """The names that a cell binds in any other way than by an import: assigned, defined, run through by a loop."""
+    try:
+        table = symtable.symtable(plain_python(source), "cell", "exec")
+    except SyntaxError:
+        return set()
+    return {s.get_name() for s in table.get_symbols() if s.is_assigned() and s.get_name() not in brought(source)}
+
+
+def used(source: str) -> set[str]:
+    """The names that a cell reads from the notebook: at its top level, and as globals of its functions."""
+    try:
+        left = [symtable.symtable(plain_python(source), "cell", "exec")]
+    except SyntaxError:
+        return set()
+    found = set()
+    while left:
+        table = left.pop()
+        top = table.get_type() == "module"
+        found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
+        left += table.get_children()
+    return found
+
+
+def imports_for(demonstration: str, students: Iterable[str]) -> str:
+    """The import statements of a demonstration that the students' cells lean on, as the source of a cell."""
+    needed = set().union(*map(used, students))
+    return "\n".join(dict.fromkeys(statement for name, statement in brought(demonstration).items() if name in needed))
+
+
+def only_demonstrated(ran: Sequence[Ran]) -> set[str]:
+    """The names whose last value was made by a demonstration: they will not be there."""
+    last: dict[str, bool] = {}
+    for cell in ran:
+        last |= dict.fromkeys(brought(cell.source), False) | dict.fromkeys(made(cell.source), cell.demonstration)
+    return {name for name, demonstrated in last.items() if demonstrated}
+
+
+def not_asked(name: str, there: bool, ran: Sequence[Ran]) -> tuple[State, str] | None:
+    """What to say in place of asking the function `name`: the cell that was to define it did not run, or there is none.
+
+    None when it can be asked. `there`: whether the name has a value; after a cell that does not parse that is an older one.
+    """
+    cell = next((cell for cell in reversed(ran) if name in _defined(cell.source)), None)
+    if cell is not None and cell.error.startswith(("SyntaxError", "IndentationError", "TabError")):
+        return State.RAISED, f"the cell that defines {name} is not Python, so nothing in it was run: {cell.error}"
+    if there:
+        return None
+    if cell is not None and cell.error:
+        return State.RAISED, f"the cell that defines {name} raised {cell.error}, so there is no {name}"
+    return State.NOT_ATTEMPTED, f"there is no {name} yet: the cell that defines it is missing or empty, or was not run"
+
+
+def without_demonstrations(notebook: NotebookNode) -> NotebookNode:
+    """A copy of a notebook in which each demonstration is replaced by its import statements that the student's cells lean on."""
+    notebook = copy.deepcopy(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    students = [cell.source for cell in code if not cell.metadata.get("nbgrader", {}).get("locked")]
+    for cell in code:
+        if DEMONSTRATION in cell.metadata.get("tags", []):
+            name = cell.metadata.get("nbgrader", {}).get("grade_id", DEMONSTRATION)
+            cell.source = f"# {name} is not run here\n{imports_for(cell.source, students)}"
+    return notebook
+
+
+def _defined(source: str) -> set[str]:
+    """The names that a cell would define at its top level; read from its lines, for it may not parse."""
+    return {one or other for one, other in _DEFINES.findall(source)}
+
+
+def _walk_top(source: str) -> Iterable[ast.AST]:
+    """The statements of a cell that are run with it: not those inside functions and classes."""
+    try:
+        left: list[ast.AST] = list(ast.parse(plain_python(source)).body)
+    except SyntaxError:
+        return
+    while left:
+        node = left.pop(0)
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            left += [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.stmt, ast.ExceptHandler))]

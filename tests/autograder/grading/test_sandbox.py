@@ -1,0 +1,127 @@
+"""The sandbox from inside and from outside: what is not there, who may do nothing, and what a machine that cannot is told."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from autograder import commands
+from autograder.grading import doctor, enclosure, sandbox
+from autograder.grading.enclosure import SandboxUnavailable
+from autograder.grading.inside.limits import Limits
+from autograder.grading.warm import Warm
+from needs import lack
+
+pytestmark = pytest.mark.xdist_group("wall")
+
+
+READ = """
+import glob
+from pathlib import Path
+found = [path for path in Path('/course/courselib').rglob('*plots*') if path.is_file() and path.stat().st_size]
+found += [path for path in Path('/course/courselib').rglob('*') if 'lora' in str(path) and path.is_file() and path.stat().st_size]
+assert not found, found
+"""
+TRICKS = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != 'ClosedModules']
+from courselib.lab.plots import interval
+"""
+
+
+HIGH = "import os\nos.dup2(os.open('/dev/null', os.O_RDONLY), 700)"  # a library that the warm process imports may leave one open
+
+
+@pytest.fixture(scope="module")
+def warm():
+    try:
+        process = Warm(["import math", HIGH], ["courselib.lab.plots", "courselib.lora"], Limits(), sandboxed=True)
+    except SandboxUnavailable as error:
+        lack(str(error))
+    yield process
+    process.end()
+
+
+def run(process: Warm, *sources: str) -> list[str]:
+    with process.fork() as channel:
+        deadline = time.monotonic() + 30
+        cells = [{"id": str(number), "source": source} for number, source in enumerate(sources)]
+        channel.send({"seed": 0, "cells": cells, "questions": []}, deadline)
+        return [f"{one['id']} {one['error']}: {one['message']}" for one in channel.receive(deadline)["failed"]]
+
+
+def test_a_closed_module_cannot_be_imported_or_read(warm):
+    tried = ("import courselib.lora.layer", "from courselib.lab import plots", READ, TRICKS, "import courselib.continual.replay")
+    said = run(warm, *tried)
+    assert [one.split(":")[0] for one in said] == ["0 ImportError", "1 ImportError", "3 ModuleNotFoundError"]
+    assert "courselib.lora is closed while this chapter is graded: it holds the answer of an exercise" in said[0]
+    assert warm.ready["failed"] == []
+
+
+def test_a_fork_sees_nothing_of_ours_and_owns_nothing(warm):
+    looks = [
+        "import os; assert os.getpid() == 1 and os.getuid() != 0",
+        "from pathlib import Path; status = Path('/proc/self/status').read_text(); assert 'CapEff:\\t0000000000000000' in status",
+        "assert 'NoNewPrivs:\\t1' in status and 'CapBnd:\\t0000000000000000' in status",
+        "assert sorted(os.listdir('/course')) == ['autograder', 'courselib']",
+        "assert not os.path.exists('/course/autograder/exercises') and not os.path.exists('/course/autograder/judging')",
+        "import autograder; assert autograder.__file__.startswith('/course/')",
+        "import socket; assert [name for _, name in socket.if_nameindex()] == ['lo']",
+        "assert sorted(name for name in os.environ if 'COURSE' in name) == ['COURSE_CACHE', 'COURSE_THREADS']",
+        "import torch; assert torch.get_num_threads() == 1",
+        "OPEN = [int(fd) for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}')]",
+        "assert len(OPEN) == 4 and max(OPEN) < 100, f'streams, and the socket of the submission; not {OPEN}'",
+    ]
+    assert run(warm, "import os", *looks) == []
+
+
+@pytest.mark.parametrize("sandboxed", [True, False])
+def test_what_does_not_start_leaves_nothing_open_and_nothing_on_the_disk(monkeypatch, tmp_path, sandboxed):
+    def no_memory(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(enclosure.shutil, "which", lambda name: "/usr/bin/bwrap")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(sandbox.subprocess, "Popen", no_memory)
+    gc.collect()
+    gc.disable()  # it would close them in the end
+    try:
+        before = set(os.listdir("/proc/self/fd"))
+        with pytest.raises(OSError, match="Cannot allocate memory") as caught:
+            sandbox.start([], Limits(), sandboxed)
+        assert set(os.listdir("/proc/self/fd")) == before, caught  # which keeps the frame and all that is in it
+    finally:
+        gc.enable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_says_what_is_there(monkeypatch):
+    found = {finding.name: finding for finding in doctor.doctor()}
+    assert set(found) == {"system", "sandbox", "Python", "torch", "workers", "browser", "PostgreSQL"}
+    assert all(finding.verdict in doctor.SIGNS and finding.sentence for finding in found.values())
+    if found["sandbox"].verdict == "good":
+        assert "works; submissions run as" in found["sandbox"].sentence
+
+
+def test_the_doctor_says_what_is_missing_and_the_command_ends_with_1(monkeypatch):
+    monkeypatch.setenv("PATH", "/nothing")
+    result = CliRunner().invoke(commands.app, ["doctor"], env={"COLUMNS": "200"})
+    assert result.exit_code == 1
+    assert "apt install bubblewrap" in result.output
+
+
+def test_a_refusal_is_one_sentence_that_says_what_to_do():
+    sentence = enclosure.refused("bwrap: No permissions to create new namespace,\n likely because ...")
+    assert "\n" not in sentence and "user.max_user_namespaces" in sentence and "--unsandboxed" in sentence
+
+
+def test_a_python_in_tmp_is_refused_with_a_sentence(monkeypatch):
+    monkeypatch.setattr(enclosure.sys, "prefix", "/tmp/course/.venv")
+    monkeypatch.setattr(enclosure.shutil, "which", lambda name: "/usr/bin/bwrap")
+    for way_in in (enclosure.require, lambda: sandbox.start([], Limits(), sandboxed=True)):
+        with pytest.raises(SandboxUnavailable, match="move the course to another folder"):
+            way_in()

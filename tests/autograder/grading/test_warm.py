@@ -1,0 +1,120 @@
+"""The warm process: killed, refused or out of reach, it costs nobody a mark and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from autograder.grading import sandbox, warm
+from autograder.grading.enclosure import SandboxUnavailable
+from autograder.grading.grader import Grader, Infrastructure
+from autograder.grading.inside.limits import Limits
+from graders import FORWARD, QUICKSTART, SHORT, earned, with_cells
+from submissions import data, notebook, released
+
+pytestmark = pytest.mark.xdist_group("wall")
+
+
+def test_a_warm_process_that_was_killed_is_started_again_and_nobody_loses_a_mark():
+    with Grader(released(QUICKSTART), limits=Limits(cell=5)) as grader:
+        first = grader._warm
+        once_it_runs(first, lambda fork: first._process.process.kill())
+        graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
+        assert grader._warm is not first
+        assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
+
+
+def test_a_fork_that_was_killed_from_outside_is_run_again():
+    """As by a system that has no memory left."""
+    with Grader(released(QUICKSTART), limits=Limits(cell=5)) as grader:
+        first = grader._warm
+        once_it_runs(first, lambda fork: os.kill(fork, 9))
+        graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
+        assert grader._warm is not first
+        assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
+
+
+def once_it_runs(warm, kill):
+    """Calls `kill` with the number of the warm process's next fork, as soon as that has had time to begin its cells."""
+    waiting = youngest_below(warm._process.process.pid)
+
+    def wait():
+        while (fork := youngest_below(warm._process.process.pid)) == waiting:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        kill(fork)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def youngest_below(process: int) -> int:
+    """The last of the chain of processes that begins with `process`."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.read_text().rsplit(")", 1)[1].split()[1])] = int(path.parent.name)
+    while process in parents:
+        process = parents[process]
+    return process
+
+
+def test_a_warm_process_that_dies_twice_counts_as_the_submission_s_doing(monkeypatch):
+    with Grader(released(QUICKSTART), limits=SHORT) as grader:
+        with monkeypatch.context() as patch:
+            patch.setattr(warm.Warm, "_end_fork", lambda self: (_ for _ in ()).throw(warm.Lost("gone")))
+            graded = grader.grade(with_cells(), seed=1)
+        assert earned(graded) == {FORWARD: ("crashed", 0.0)}
+        assert graded.needs_human and "was killed when it ran this one, twice" in graded.notes[-1]
+        assert earned(grader.grade(with_cells(), seed=1)) == {FORWARD: ("right", 4.0)}
+
+
+def test_what_is_not_the_student_s_fault_is_never_scored(monkeypatch):
+    def no_room(*_):
+        raise OSError(28, "No space left on device")
+
+    with Grader(released(QUICKSTART), limits=SHORT) as grader:
+        monkeypatch.setattr(warm.Warm, "_end_fork", lambda self: {"failed": "no memory"})
+        with pytest.raises(Infrastructure, match="could not be enclosed: no memory"):
+            grader.grade(with_cells(), seed=1)
+        grader._stop()
+        monkeypatch.setattr(sandbox, "start", no_room)
+        with pytest.raises(Infrastructure, match="No space left"):
+            grader.grade(with_cells(), seed=1)
+
+
+def test_a_setup_that_cannot_run_in_the_sandbox_stops_everything():
+    handed_out = notebook(QUICKSTART)
+    setup = next(c for c in handed_out["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id", "").startswith("setup-"))
+    setup["source"] = "import solutions.quickstart"
+    with pytest.raises(Infrastructure, match="setup cells .* No module named 'solutions'"), Grader(data(handed_out)):
+        pass
+
+
+def test_without_bubblewrap_there_is_one_sentence_and_a_stop(monkeypatch):
+    monkeypatch.setenv("PATH", "/nothing")
+    with pytest.raises(SandboxUnavailable, match="apt install bubblewrap") as caught, Grader(released(QUICKSTART)):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_without_the_sandbox_the_marks_are_the_same_and_it_is_said():
+    with Grader(released(QUICKSTART), sandboxed=False, limits=SHORT) as grader:
+        graded = grader.grade(with_cells("open('left behind', 'w').write('x')"), seed=1)
+        hung = grader.grade(with_cells(answer="def lora_forward(*a, **k):\n    while True: pass"), seed=1)
+    assert (earned(graded), graded.sandboxed, graded.notes) == ({FORWARD: ("right", 4.0)}, False, [])
+    assert earned(hung) == {FORWARD: ("timed out", 0.0)}
+    assert not os.path.exists("left behind")
+
+
+def test_a_grader_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Grader(released(QUICKSTART), limits=SHORT) as grader:
+        process = grader._warm._process.process
+        grader.grade(with_cells(), seed=1)
+    assert process.poll() is not None
+    assert list(tmp_path.iterdir()) == []
