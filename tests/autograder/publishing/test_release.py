@@ -34,8 +34,9 @@ IDS = [i for path in chapter.chapter_sources() for i in chapter.exercise_ids(pat
 
 def python(root, code, *arguments, **options):
     """Run code that can import the packages in `root`, and no others of ours: isolated, from another folder."""
-    head = f"root = {str(root)!r}\nimport sys; sys.path.insert(0, root)\nimport autograder\n"
-    head += "assert autograder.__file__.startswith(root), autograder.__file__\n"
+    head = f"root = {str(root)!r}\nimport sys; sys.path.insert(0, root)\n"
+    head += "sys.meta_path = [finder for finder in sys.meta_path if 'editable' not in repr(finder).lower()]\n"  # finds our rooms
+    head += "import autograder\nassert autograder.__file__.startswith(root), autograder.__file__\n"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | execute.ENVIRONMENT
     return subprocess.run([sys.executable, "-I", "-c", head + code, *map(str, arguments)], cwd="/", text=True,
                           env=environment, capture_output=True, timeout=120, **options)  # fmt: skip
