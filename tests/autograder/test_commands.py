@@ -195,7 +195,7 @@ def test_lab_refreshes_the_workbook_and_becomes_jupyterlab(handed_out, tmp_path,
 
 def test_the_validate_button_skips_demonstrations(handed_out, tmp_path, monkeypatch):
     """nbgrader's own extension reads its configuration under the environment that `course lab` sets."""
-    from autograder.notebooks.jupyterlab import lab_command
+    from autograder.notebooks.opening import lab_command
 
     notebook = with_answers(handed_out, {EXERCISE: WRONG})
     mark = new_code_cell(f"open({str(tmp_path / 'demonstrated')!r}, 'w').close()", metadata={"tags": ["demonstration"]})
