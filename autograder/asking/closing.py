@@ -113,8 +113,8 @@ def closed(names: Iterable[str], namespace: dict[str, Any]) -> Iterator[None]:
             function.__code__ = _refusal(finder.closing(function.__module__), old)
         for name in loaded:
             del sys.modules[name]
-            if parents[name] is not None:
-                vars(parents[name]).pop(name.rpartition(".")[2], None)  # else `from courselib import lora` still finds it
+            if parents[name] is not None:  # `courselib.lora` and `from courselib import lora` look here
+                setattr(parents[name], name.rpartition(".")[2], StandIn(finder.closing(name)))
         sys.meta_path.insert(0, finder)
         namespace.update(held)
         yield
