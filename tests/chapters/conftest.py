@@ -25,7 +25,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from autograder import places
-from autograder.notebooks.jupyterlab import lab_command
+from autograder.notebooks.opening import lab_command
 
 SIZE = 1400, 1800
 
