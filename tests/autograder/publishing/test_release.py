@@ -37,8 +37,9 @@ def python(root, code, *arguments, **options):
     head = f"root = {str(root)!r}\nimport sys; sys.path.insert(0, root)\n"
     head += "sys.meta_path = [finder for finder in sys.meta_path if 'editable' not in repr(finder).lower()]\n"  # finds our rooms
     head += "import autograder\nassert autograder.__file__.startswith(root), autograder.__file__\n"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | execute.ENVIRONMENT
-    return subprocess.run([sys.executable, "-I", "-c", head + code, *map(str, arguments)], cwd="/", text=True,
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    environment |= execute.ENVIRONMENT | {"PYTHONDONTWRITEBYTECODE": "1"}  # the bundle stays as it is
+    return subprocess.run([sys.executable, "-IB", "-c", head + code, *map(str, arguments)], cwd="/", text=True,
                           env=environment, capture_output=True, timeout=120, **options)  # fmt: skip
 
 
@@ -152,6 +153,7 @@ def test_its_help_lists_what_works_there_and_nothing_else(bundle):
 def test_course_lab_opens_the_workbook_quietly_without_the_instructors_tools(bundle, tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "PYTHON"))}
     environment |= {"HOME": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "PYTHONPATH": str(bundle)}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1"}
     log = tmp_path / "log"
     with log.open("w") as out:
         command = [sys.executable, "-m", "autograder.commands", "lab", "--no-browser"]
