@@ -11,6 +11,7 @@ from typing import Any
 
 from autograder.asking.ask import STUB, Outcome, ask_all
 from autograder.asking.closing import closed
+from autograder.asking.fresh import fresh
 from autograder.asking.state import State
 from autograder.judging.judge import judge
 from autograder.judging.report import Report
@@ -110,7 +111,8 @@ def _public_trial(exercise_id: str) -> Trial:
     from autograder.exercises import exercises
     from autograder.exercises.drawing import draw
 
-    return draw(exercises[exercise_id], PUBLIC_SEED)
+    with fresh(PUBLIC_SEED):  # whatever dtype the student has set
+        return draw(exercises[exercise_id], PUBLIC_SEED)
 
 
 def _show(report: Report) -> None:

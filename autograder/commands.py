@@ -31,7 +31,7 @@ def lab(
 ) -> None:
     """Open JupyterLab on your own copy of the notebooks; it is made or refreshed first, and never overwrites your work."""
     from autograder.notebooks import copies
-    from autograder.notebooks import jupyterlab as laboratory
+    from autograder.notebooks import opening as laboratory
 
     try:
         say(*copies.refresh(CHAPTERS, WORKBOOK))

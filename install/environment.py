@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV, DISCARDED = ROOT / ".venv", ROOT / ".venv-discarded"
-STAMP, PYTHON = VENV / "setup", VENV / "bin" / "python"
+STAMP, PYTHON, LOG = VENV / "setup", VENV / "bin" / "python", VENV / "setup.log"
 MAIN, CUDA, CPU = (ROOT / f"requirements{build}.lock" for build in ("", "-cuda", "-cpu"))
 
 
@@ -46,13 +46,17 @@ def pip(*arguments, **options):
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "PIP_USER": "0"}, **options)
 
 
-def install(*what, **options) -> bool:
-    return pip("install", "--no-compile", "--no-deps", *what, **options).returncode == 0
+def install(*what) -> bool:
+    """Does pip install this? What it says goes into the log: a line a package, hundreds of them."""
+    with LOG.open("a", encoding="utf-8") as log:
+        arguments = ["install", "--progress-bar", "off", "--no-compile", "--no-deps", *what]
+        return pip(*arguments, stdout=log, stderr=subprocess.STDOUT).returncode == 0
 
 
 def must(done: bool) -> None:
     if not done:
-        sys.exit("pip could not install the packages (its reason stands above). Put it right and try again.")
+        last = [line for line in LOG.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][-3:]
+        sys.exit("\n".join([*last, f"pip could not install the packages: {LOG} says more. Put it right and try again."]))
 
 
 def conflicts() -> list:
@@ -84,15 +88,16 @@ def setup() -> None:
     if not usable and subprocess.run([python, "-I", "-m", "venv", VENV]).returncode:
         sys.exit(f"{python} could not make .venv (its reason stands above).")
 
-    print("Installing the locked packages: a few minutes the first time.", flush=True)
+    LOG.write_text("", encoding="utf-8")
+    print(f"Installing the locked packages: a few minutes the first time. What pip does stands in {LOG}.", flush=True)
     # The CPU build first. Where pip knows no place that has it, that is no error: MAIN brings PyPI's torch.
-    install("--require-hashes", "-r", CPU, stderr=subprocess.DEVNULL)
+    install("--require-hashes", "-r", CPU)
     must(install("--require-hashes", "-r", MAIN))
     if any(line.startswith("torch ") for line in conflicts()):
         print("This torch is the CUDA build: installing the libraries it needs (2 GB).", flush=True)
         must(install("--require-hashes", "-r", CUDA))
     must(install("--no-build-isolation", "-e", "."))
-    print(*conflicts(), sep="\n")
+    print(*conflicts()[:5], sep="\n")
 
     # Bytecode is not left to pip, which uses one core, nor to Python, which may be told not to write it.
     # Some files that packages carry are for other Pythons: hence no warnings, -qq, and no look back.

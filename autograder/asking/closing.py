@@ -54,13 +54,13 @@ for _use in USES.split():
     setattr(StandIn, f"__{_use}__", _refuse)
 
 
-def holds_stand_in(value: Any) -> str | None:
-    """The closed module that an answer's output, or something in it, was taken from; None for an honest output."""
+def holds_stand_in(value: Any, depth: int = 4) -> str | None:
+    """The closed module that an answer's output, or something not too deep in it, was taken from; None for an honest output."""
     if type(value) is StandIn:
         return value._closed_module
-    if type(value) in (tuple, list, dict):
+    if depth and type(value) in (tuple, list, dict):
         items = value.values() if type(value) is dict else value
-        return next((found for item in items if (found := holds_stand_in(item))), None)
+        return next((found for item in items if (found := holds_stand_in(item, depth - 1))), None)
     return None
 
 
@@ -113,8 +113,8 @@ def closed(names: Iterable[str], namespace: dict[str, Any]) -> Iterator[None]:
             function.__code__ = _refusal(finder.closing(function.__module__), old)
         for name in loaded:
             del sys.modules[name]
-            if parents[name] is not None:
-                vars(parents[name]).pop(name.rpartition(".")[2], None)  # else `from courselib import lora` still finds it
+            if parents[name] is not None:  # `courselib.lora` and `from courselib import lora` look here
+                setattr(parents[name], name.rpartition(".")[2], StandIn(finder.closing(name)))
         sys.meta_path.insert(0, finder)
         namespace.update(held)
         yield

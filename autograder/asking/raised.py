@@ -35,6 +35,11 @@ def text_of(error: BaseException) -> str:
         return ""
 
 
+def in_a_cell(error: BaseException) -> str:
+    """What an exception that ended a cell says, without the name that IPython gave the cell."""
+    return re.sub(r"\((?:<[^>]*>|[^()]*\.py), line (\d+)\)", r"(line \1)", text_of(error))
+
+
 def name_of(error: BaseException) -> str:
     """The name of the nearest built-in type of the exception: `ValueError` for a student's own kind of it."""
     return next(kind.__name__ for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind)

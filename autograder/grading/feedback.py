@@ -18,6 +18,7 @@ SENTENCES = {
     State.WRONG: "Your function answers, and the answers are not right yet. The check in your notebook shows what differs.",
     State.NOT_ATTEMPTED: "Not attempted: there was no answer of your own in the cell.",
     State.RAISED: "Your function raised {error}. Try inputs of other sizes than those of the check in your notebook.",
+    State.CLOSED: "Your answer uses a module that holds it, and that is closed here: write what you need of it yourself.",
     State.TIMED_OUT: "No answer came in time: look for a loop that never ends.",
     State.FLOODED: "It printed without an end, so it was stopped: look for a print inside a loop.",
     State.CRASHED: "The Python process ended while it ran your code: look for an exit, a crash, or too much memory.",
@@ -30,7 +31,7 @@ def student_message(report: Report) -> str:
     """One sentence on a report."""
     if report.says:
         return report.says
-    error = getattr(report, "error", "")
+    error = report.error
     known = isinstance(getattr(builtins, error, None), type)  # another's name may be a text of the student's own
     sentence = SENTENCES.get(report.state, SENTENCES[State.WRONG])
     return sentence.format(error=f"{_article(error)} {error}" if known else "an exception")

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from autograder.asking.state import State
 from autograder.notebooks.cells import DEMONSTRATION, plain_python
 
+UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # half a character, a zero byte, ten thousand brackets
 NOT_RUN = re.compile(r"# (demonstration-\w+) is not run here\n")
 _DEFINES = re.compile(r"^(?:async +)?(?:def|class) +(\w+)|^(\w+)(?: *:[^=\n]+)? *=(?!=)", re.MULTILINE)
 
@@ -50,7 +51,7 @@ def made(source: str) -> set[str]:
     """The names that a cell binds in any other way than by an import: assigned, defined, run through by a loop."""
     try:
         table = symtable.symtable(plain_python(source), "cell", "exec")
-    except SyntaxError:
+    except UNPARSABLE:
         return set()
     return {s.get_name() for s in table.get_symbols() if s.is_assigned() and s.get_name() not in brought(source)}
 
@@ -59,7 +60,7 @@ def used(source: str) -> set[str]:
     """The names that a cell reads from the notebook: at its top level, and as globals of its functions."""
     try:
         left = [symtable.symtable(plain_python(source), "cell", "exec")]
-    except SyntaxError:
+    except UNPARSABLE:
         return set()
     found = set()
     while left:
@@ -120,7 +121,7 @@ def _walk_top(source: str) -> Iterable[ast.AST]:
     """The statements of a cell that are run with it: not those inside functions and classes."""
     try:
         left: list[ast.AST] = list(ast.parse(plain_python(source)).body)
-    except SyntaxError:
+    except UNPARSABLE:
         return
     while left:
         node = left.pop(0)

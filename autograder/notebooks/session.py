@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 from typing import Any
 
+from autograder.asking.raised import in_a_cell
 from autograder.notebooks.cells import DEMONSTRATION, is_kind
 from autograder.notebooks.names import NOT_RUN, Ran
 from autograder.places import CHAPTERS
@@ -35,11 +35,7 @@ def _remember(result: Any) -> None:
 
 def said(error: BaseException) -> str:
     """`SyntaxError: invalid syntax (line 3)`: an exception in one line, without IPython's name for the cell."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # a student's own exception may fail to say what it is
-        text = ""
-    text = re.sub(r"\((?:<[^>]*>|[^()]*\.py), line (\d+)\)", r"(line \1)", text)[:300]
+    text = in_a_cell(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -92,13 +92,13 @@ def _by_hand(path: Path) -> str:
         notebook = nbformat.read(path, as_version=4)
     except Exception:  # nbformat meets a broken file with many kinds of exceptions
         return f"{path}:1: this is no notebook that a build made, nor any other; {force}"
-    edit = edits.first_edit(notebook)
-    if edit is None:
+    index = edits.first_edit(notebook)
+    if index is None:
         return ""
-    index, where = edit
+    what = f"{path} was edited by hand in its cell {edits.name_of(notebook.cells[index])}"
     lines = chapter.cell_lines(_source(path))
     line = next((lines[cell.id] for cell in reversed(notebook.cells[: index + 1]) if cell.get("id") in lines), 1)
-    return f"{_source(path)}:{line}: {path} was edited by hand {where}. It is built from this text: put the change here; {force}"
+    return f"{_source(path)}:{line}: {what}. It is built from this text: put the change here; {force}"
 
 
 def _source(notebook: Path) -> Path:

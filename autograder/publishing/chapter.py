@@ -37,15 +37,11 @@ def chapter_sources(folder: Path = CHAPTERS) -> list[Path]:
 
 
 def source_notebook(path: Path) -> NotebookNode:
-    """The instructor's notebook of one chapter, with model answers. Raises `AuthorError` with file and line.
-
-    The notebook remembers which cells it was built with (`edits.stamp`), so that a later build sees what hands have changed.
-    """
+    """The instructor's notebook of one chapter, with model answers. Raises `AuthorError` with file and line."""
     notebook = nbformat.v4.new_notebook(cells=_with_ids([cell for cell, _ in _cells(path)]))
     notebook.metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
         "language_info": {"name": "python"},
-        "course": {"cells": edits.stamp(notebook)},
     }
     return notebook
 

@@ -1,7 +1,8 @@
 """What hands have changed in a notebook that a build made.
 
-A built notebook says of itself how it was built: a cell of prose is called by a digest of its text, any other carries nbgrader's
-checksum, and the notebook's metadata hold a digest of the names of all its cells in their order. Outputs are nobody's work.
+Every built cell says of itself how it was built: prose is called by a digest of its text, any other cell carries nbgrader's
+checksum. So what is no longer as built shows, cell by cell. Outputs are nobody's work; and an order that no build made, as when
+git has merged two builds, holds no word that would be lost.
 """
 
 from __future__ import annotations
@@ -17,19 +18,9 @@ def id_of_prose(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def stamp(notebook: NotebookNode) -> str:
-    """A digest of which cells there are, and in which order."""
-    return hashlib.sha256("\n".join(cell.id for cell in notebook.cells).encode()).hexdigest()[:16]
-
-
-def first_edit(notebook: NotebookNode) -> tuple[int, str] | None:
-    """The index of the first cell that hands have changed, and where that is in words; None when a build made all of it."""
-    for index, cell in enumerate(notebook.cells):
-        if not _is_as_built(cell):
-            return index, f"in its cell {name_of(cell)}"
-    if notebook.metadata.get("course", {}).get("cells", stamp(notebook)) != stamp(notebook):
-        return 0, "in the order of its cells: some were moved or taken out"
-    return None
+def first_edit(notebook: NotebookNode) -> int | None:
+    """The index of the first cell that hands have changed or added; None when builds made all of them."""
+    return next((index for index, cell in enumerate(notebook.cells) if not _is_as_built(cell)), None)
 
 
 def _is_as_built(cell: NotebookNode) -> bool:

@@ -20,7 +20,7 @@ MAIN = "quickstart.lora_forward"
 def shown(monkeypatch):
     """What a kernel would display."""
     bundles = []
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=True))
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=True, user_ns={}))
     monkeypatch.setattr("IPython.display.display", lambda data, raw: bundles.append(data))
     return bundles
 

@@ -10,7 +10,7 @@ import pytest
 from autograder import places
 from autograder.exercises import exercises
 from autograder.exercises.exercise import Exercise
-from autograder.grading.sandbox import INSIDE
+from autograder.grading.staging import INSIDE
 from autograder.publishing.release import HALF
 
 AUTOGRADER, TESTS = places.ROOT / "autograder", places.ROOT / "tests"

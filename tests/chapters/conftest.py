@@ -25,7 +25,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from autograder import places
-from autograder.notebooks.jupyterlab import lab_command
+from autograder.notebooks.opening import lab_command
 
 SIZE = 1400, 1800
 
@@ -153,7 +153,8 @@ class Student:
         )  # fmt: skip
         self.wait(
             "(c => (shown => shown.length === c.model.outputs.length"
-            " && shown.every(o => o.innerText.trim() || o.querySelector('img')))"
+            " && shown.every((o, i) => o.innerText.trim() || o.querySelector('img')"
+            " || c.model.outputs.get(i).data['text/html'] === ''))"  # the score, which a notebook does not show
             "([...c.outputArea.node.querySelectorAll('.jp-OutputArea-output')]))(notebook.widgets[at(arguments[0])])",
             f"what cell {cell} gave to be drawn", cell,
         )  # fmt: skip

@@ -93,8 +93,8 @@ TENSORS = ("lora.forward", "lora.truncate", "lora.merge", "lora.attention_forwar
 TUPLES = ("lora.gradient", "lora.adamw_step", "lora.attention_backward")
 NUMBERS = ("lora.parameter_count", "lora.multi_task_ratio", "lora.static_memory")
 ONLY = {
-    **dict.fromkeys(("a list", "numpy", "double", "with a graph", "twice as much", "nan", "half of it",
-                     "right, and changes its inputs"), TENSORS),
+    **dict.fromkeys(("a list", "numpy", "double", "with a graph", "twice as much", "nan", "half of it"), TENSORS),
+    "right, and changes its inputs": ("lora.merge",),
     "a list for a tuple": TUPLES, "a float for a count": NUMBERS, "a numpy number": NUMBERS, "a tensor for a number": NUMBERS,
     "with names that a demonstration imports": TENSORS,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-MESSAGE_MOST = 300  # characters of an exception's text
+from autograder.asking.raised import in_a_cell
 
 
 class _Silent(DisplayPublisher):
@@ -61,7 +61,7 @@ def run_cells(shell: InteractiveShell, cells: Iterable[dict[str, str]], each: fl
     for cell in cells:
         error = _run(shell, cell["source"], min(each, deadline - time.monotonic()))
         if error is not None:
-            failed.append({"id": cell["id"], "error": type(error).__name__[:60], "message": _text(error)})
+            failed.append({"id": cell["id"], "error": type(error).__name__[:60], "message": in_a_cell(error)})
     return failed
 
 
@@ -80,13 +80,6 @@ def _run(shell: InteractiveShell, source: str, seconds: float) -> BaseException 
     if isinstance(error, _CellTimeout):
         return TimeoutError(f"this cell was stopped after {seconds:.0f} seconds: look for a loop that never ends")
     return error
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return " ".join(str(error).split())[:MESSAGE_MOST]
-    except Exception:
-        return ""
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import torch
 from autograder.asking.closing import ClosedModule, StandIn, closed, holds_stand_in
 from courselib import lora
 from courselib.lora import LinearLoRA, finetuning, lora_gradients
-from courselib.lora.finetuning import LEARNING_RATES
+from courselib.lora.finetuning import RATES_IN_18_STEPS
 
 LAYER = LinearLoRA(torch.nn.Linear(3, 3), 2, 4)
 TRUNCATE = partial(lora.truncate, torch.eye(3), 1)
@@ -26,8 +26,8 @@ WAYS = {
     "a layer made before": lambda: LAYER(torch.ones(1, 3)),
     "a partial": lambda: TRUNCATE(),
     "a default": by_default,
-    "a table": lambda: finetuning.LEARNING_RATES["full"],
-    "a table by its name": lambda: LEARNING_RATES["full"],
+    "a table": lambda: finetuning.RATES_IN_18_STEPS["full"],
+    "a table by its name": lambda: RATES_IN_18_STEPS["full"],
     "an import": lambda: exec("from courselib import lora\nlora.truncate(1, 2)", {}),
     "an import of a module in it": lambda: exec("import courselib.lora.spectrum as s\ns.truncate(1, 2)", {}),
     "an import of everything": lambda: exec("from courselib.lora import *", {}),

@@ -154,7 +154,7 @@ def test_nothing_that_the_student_s_code_made_is_shown_to_students(quickstart):
         assert marker not in shown and "1234567" not in shown
         assert report.score == 0 and "of 4 points" in shown
     raised = quickstart.grade(with_cells(answer="def lora_forward(*a, **k):\n    raise IndexError(3)"), seed=1).reports[FORWARD]
-    assert "Your function raised an" in feedback.student_message(raised)
+    assert "Your function raised an IndexError" in feedback.student_message(raised)
 
 
 def test_a_graded_goes_through_json_and_comes_back_as_it_was(quickstart):

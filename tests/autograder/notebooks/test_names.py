@@ -33,6 +33,8 @@ def test_imports_and_what_is_made_are_told_apart():
     }
     assert made(DEMONSTRATION) == {"show", "seed", "a", "rest", "total", "file"}
     assert brought("from x import *\nimport(") == {} and made("x = (") == set() and used("x = (") == set()
+    for source in ("x = '\ud800'", "x = 1\0", "(" * 10_000):
+        assert brought(source) == {} and made(source) == set() and used(source) == set()
 
 
 def test_a_demonstration_brings_the_imports_that_a_student_leans_on_and_no_others():

@@ -34,10 +34,12 @@ IDS = [i for path in chapter.chapter_sources() for i in chapter.exercise_ids(pat
 
 def python(root, code, *arguments, **options):
     """Run code that can import the packages in `root`, and no others of ours: isolated, from another folder."""
-    head = f"root = {str(root)!r}\nimport sys; sys.path.insert(0, root)\nimport autograder\n"
-    head += "assert autograder.__file__.startswith(root), autograder.__file__\n"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | execute.ENVIRONMENT
-    return subprocess.run([sys.executable, "-I", "-c", head + code, *map(str, arguments)], cwd="/", text=True,
+    head = f"root = {str(root)!r}\nimport sys; sys.path.insert(0, root)\n"
+    head += "sys.meta_path = [finder for finder in sys.meta_path if 'editable' not in repr(finder).lower()]\n"  # finds our rooms
+    head += "import autograder\nassert autograder.__file__.startswith(root), autograder.__file__\n"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    environment |= execute.ENVIRONMENT | {"PYTHONDONTWRITEBYTECODE": "1"}  # the bundle stays as it is
+    return subprocess.run([sys.executable, "-IB", "-c", head + code, *map(str, arguments)], cwd="/", text=True,
                           env=environment, capture_output=True, timeout=120, **options)  # fmt: skip
 
 
@@ -151,13 +153,14 @@ def test_its_help_lists_what_works_there_and_nothing_else(bundle):
 def test_course_lab_opens_the_workbook_quietly_without_the_instructors_tools(bundle, tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "PYTHON"))}
     environment |= {"HOME": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "PYTHONPATH": str(bundle)}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1"}
     log = tmp_path / "log"
     with log.open("w") as out:
         command = [sys.executable, "-m", "autograder.commands", "lab", "--no-browser"]
         server = subprocess.Popen(command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
         deadline = time.monotonic() + 60
-        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\w+)", log.read_text())):
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab/tree/00_quickstart\.ipynb\?token=(\w+)", log.read_text())):
             assert server.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
         address = f"http://127.0.0.1:{found[1]}"

@@ -16,8 +16,11 @@ CONFIGURATION = Path(__file__).resolve().with_name("jupyter")
 
 
 def lab_command(workbook: Path, browser: bool) -> tuple[list[str], dict[str, str]]:
-    """The command line and the environment that start JupyterLab with `workbook` as its root."""
+    """The command line and the environment that start JupyterLab with `workbook` as its root, on the first notebook in it."""
     command = [sys.executable, "-m", "jupyterlab", "--log-level=WARN", f"--ServerApp.root_dir={workbook.resolve()}"]
+    first = min((path.name for path in workbook.glob("*.ipynb")), default=None)
+    if first:  # the quickstart, not a page of buttons; what was open before opens too
+        command.append(f"--LabApp.default_url=/lab/tree/{first}")
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container everybody is root, and JupyterLab would refuse
         command.append("--allow-root")
     if zmq.has("curve"):  # otherwise every kernel complains that its messages are not encrypted
