@@ -67,3 +67,20 @@ def test_rates_are_chosen_on_pictures_that_no_run_trains_or_reports_on(readers):
     rows = {tuple(row.tolist()) for row in held_out}
     assert len(held_out) == swaps.VALIDATION
     assert not rows & {tuple(row.tolist()) for row in torch.cat([task.x_train, task.x_test])}
+
+
+def test_which_scale_cancels_the_rank_depends_on_the_optimiser(readers):
+    def growth(optimiser, lr, rslora):
+        """From rank 2 to rank 64: by which factor ten steps move the output further, in the mean square."""
+        found = [sum(swaps.moved(r, rank, optimiser, lr, 10, rslora=rslora) for r in readers) for rank in (2, 64)]
+        return found[1] / found[0]
+
+    assert growth(torch.optim.SGD, 1e-3, rslora=False) < 0.05
+    assert 0.1 < growth(torch.optim.SGD, 1e-3, rslora=True) < 10
+    assert 0.25 < growth(torch.optim.AdamW, 1e-4, rslora=False) < 2
+    assert growth(torch.optim.AdamW, 1e-4, rslora=True) > 6
+
+
+def test_a_tie_of_rates_goes_to_the_gentler():
+    assert swaps.gentlest({0.001: 0.80, 0.003: 0.945, 0.01: 0.95, 0.03: 0.90}) == 0.003
+    assert swaps.gentlest({0.03: 0.5, 0.01: 0.4}) == 0.03
