@@ -123,12 +123,12 @@ def top_p(logits: Tensor, p: float) -> Tensor:
     logits: (vocab,), no two equal.   p: above 0 and below 1.
     Returns (vocab,): probabilities that sum to 1, exactly zero for every token that is not kept.
     """
-    ordered, order = logits.sort(descending=True)
-    chances = ordered.softmax(-1)
-    before = chances.cumsum(-1) - chances  # what the likelier tokens have together
-    kept = torch.full_like(logits, -math.inf)
-    kept[order[before < p]] = logits[order[before < p]]
-    return kept.softmax(-1)
+    order = logits.argsort(descending=True)
+    chances = logits.softmax(-1)[order]
+    nucleus = order[chances.cumsum(-1) - chances < p]  # what the likelier tokens have together is still below p
+    kept = torch.zeros(len(logits), dtype=torch.bool)
+    kept[nucleus] = True
+    return logits.masked_fill(~kept, -math.inf).softmax(-1)
 
 
 def aggregate_entities(tags: list[str]) -> list[tuple[int, int]]:
@@ -227,8 +227,9 @@ training, the causal mask lets every position predict its successor in one and t
 128 tokens, MLM learns from about 19 in a pass, CLM from 127. In the chapter's experiment both models were asked about
 the same blanks, against exact answers, and the causal one got within one nat after a fraction of the sentences. When
 the loss of the causal model was cut down to 15 % of its positions, it needed more sentences than before, but still far
-fewer than MLM. So the labels explain a part of the difference and not all of it: the masked question itself is slower
-to learn from. One would still choose MLM where a text is to be understood rather than written, as in tagging or
-classification: each token's vector has seen both sides, and a blank is filled in one pass, for which the causal model
-needed one pass for every word of the vocabulary.
+fewer than MLM. So the labels explain a part of the difference and not all of it. Nor do the
+swapped words explain the rest: without them the masked model needed about as many sentences as with them. One would still
+choose MLM where a text is to be understood rather than written, as in tagging or classification: each token's vector has
+seen both sides, and a blank is filled in one pass, for which the causal model needed one pass for every word of the
+vocabulary.
 """
