@@ -48,13 +48,13 @@ from courselib.pretraining.objectives import (
     nsp_pairs,
 )
 from courselib.pretraining.tagging import Entity, aggregate_entities, entity_scores, tagged_sentences, train_tagger
-from courselib.pretraining.tokens import bert_parameters, bpe, merge, merges_of, pair_counts, train_bpe, wordpiece
+from courselib.pretraining.tokens import bert_parameters, bpe, merge_pair, merges_of, pair_counts, train_bpe, wordpiece
 
 __all__ = [
     "IGNORE", "Corrupted", "Entity", "MiniRun", "Pair", "aggregate_entities", "answer", "attention_scores",
     "attention_weights", "beam_search", "bert_parameters", "blanks", "bpe", "cache_numbers", "causal_mask", "clm_labels",
     "clm_loss", "consecutive_sentences", "corruption_counts", "entity_scores", "generate", "influence", "labels_per_sequence",
-    "least_loss", "log_probability", "loss_gradient", "merge", "merges_of", "mini_model", "mlm_corrupt", "mlm_labels",
+    "least_loss", "log_probability", "loss_gradient", "merge_pair", "merges_of", "mini_model", "mlm_corrupt", "mlm_labels",
     "mlm_loss", "next_distribution", "nsp_loss", "nsp_pairs", "pair_counts", "sentences_to_reach", "span_corrupt", "surprise",
     "tagged_sentences", "times_as_many", "top_k", "top_p", "train_bpe", "train_mini", "train_tagger", "wordpiece",
 ]

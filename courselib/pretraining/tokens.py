@@ -41,7 +41,7 @@ def pair_counts(words: Mapping[tuple[str, ...], int]) -> Counter[tuple[str, str]
     return counts
 
 
-def merge(pieces: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
+def merge_pair(pieces: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
     """The pieces of a word after every occurrence of `pair` has become one piece, from left to right."""
     merged, i = [], 0
     while i < len(pieces):
@@ -65,7 +65,7 @@ def train_bpe(words: Mapping[str, int], merges: int) -> list[tuple[str, str]]:
         best = min(counts, key=lambda pair: (-counts[pair], age[pair[0]], age[pair[1]]))
         learned.append(best)
         age.setdefault("".join(best), len(age))
-        cut = {merge(pieces, best): often for pieces, often in cut.items()}  # two words never come to the same pieces
+        cut = {merge_pair(pieces, best): often for pieces, often in cut.items()}  # two words never come to the same pieces
     return learned
 
 
@@ -77,7 +77,7 @@ def bpe(word: str, merges: Sequence[tuple[str, str]]) -> list[str]:
         first = min(zip(pieces, pieces[1:]), key=lambda pair: rank.get(pair, len(rank)))  # noqa: B905 (neighbours)
         if first not in rank:
             break
-        pieces = merge(pieces, first)
+        pieces = merge_pair(pieces, first)
     return list(pieces)
 
 

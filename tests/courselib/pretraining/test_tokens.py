@@ -58,7 +58,8 @@ def test_merges_are_learned_as_by_hand():
     assert pretraining.train_bpe(PAPER, 4) == [("e", "s"), ("es", "t"), ("l", "o"), ("lo", "w")]
     assert pretraining.train_bpe({"abab": 3, "bb": 4}, 2) == [("a", "b"), ("b", "b")]
     assert pretraining.pair_counts({("ab", "ab"): 3, ("b", "b"): 4}) == {("ab", "ab"): 3, ("b", "b"): 4}
-    assert pretraining.merge("aaa", ("a", "a")) == ("aa", "a") and pretraining.merge("abcab", ("a", "b")) == ("ab", "c", "ab")
+    assert pretraining.merge_pair("aaa", ("a", "a")) == ("aa", "a")
+    assert pretraining.merge_pair("abcab", ("a", "b")) == ("ab", "c", "ab")
 
 
 def test_learning_ends_when_every_word_is_one_piece_and_cutting_undoes_nothing():
