@@ -13,18 +13,18 @@ import numpy as np
 
 
 def general_at(curve: Sequence[tuple[float, float]], domain: float) -> float:
-    """The general loss of a curve of (domain loss, general loss) points where the domain loss is `domain`; straight lines
-    between.
+    """The general loss where a curve of (domain loss, general loss) points has the domain loss `domain`: straight lines between.
 
-    Units are those of the losses. The points may come in any order. Raises ValueError outside the curve, which would be
-    guesswork, and for fewer than two points.
+    Units are those of the losses, and the points may come in any order. A `domain` below the whole curve, learned better than in
+    any of its runs, gets the general loss of the run that learned most. That understates what learning so much would have cost,
+    so it is hard on the method and not on the null. Raises ValueError above the curve, and for fewer than two points.
     """
     points = np.array(sorted(curve), dtype=float)  # (points, 2)
     if len(points) < 2:
         raise ValueError(f"A curve needs at least two points of (domain loss, general loss), but {len(points)} came.")
-    if not points[0, 0] <= domain <= points[-1, 0]:
-        raise ValueError(f"The curve goes from a domain loss of {points[0, 0]:.3f} to {points[-1, 0]:.3f} and says nothing about "
-                         f"{domain:.3f}: add a run that learns as much.")
+    if not domain <= points[-1, 0]:
+        raise ValueError(f"The curve begins at a domain loss of {points[-1, 0]:.3f} and says nothing about {domain:.3f}: a method "
+                         "that made the domain loss worse has learned nothing that could be compared.")
     return float(np.interp(domain, *points.T))
 
 

@@ -129,22 +129,22 @@ nll_gradient = Exercise(
     ],
     misconceptions=[
         Misconception(
-            "sign", _wrong_gradient(sign=-1.0), earns=1,
+            "sign", _wrong_gradient(sign=-1.0), earns=2,
             says="The sign is turned round: this is the gradient of the log-likelihood. The loss is its negative, so softmax "
             "minus one-hot; going downhill then raises the token that came.",
         ),
         Misconception(
-            "sum", _wrong_gradient(mean="none"), earns=1,
+            "sum", _wrong_gradient(mean="none"), earns=2,
             says="You did not divide by the number of positions that count. The loss is their mean. Leaving this factor out is "
             "also how a printed formula for the gradient of a corpus goes wrong.",
         ),
         Misconception(
-            "mean_over_entries", _wrong_gradient(mean="entries"), earns=1,
+            "mean_over_entries", _wrong_gradient(mean="entries"), earns=2,
             says="You divided by the number of all entries. The mean is over positions: each has one loss, whatever the "
             "vocabulary.",
         ),
         Misconception(
-            "padding_in_the_mean", _wrong_gradient(mean="all"), earns=4,
+            "padding_in_the_mean", _wrong_gradient(mean="all"), earns=5,
             says="The padding has no gradient, as it should, but you divided by all positions. The mean is over those that "
             "count: otherwise a padded batch learns more slowly.",
         ),
@@ -153,20 +153,20 @@ nll_gradient = Exercise(
             says="Positions with the target -100 still have a gradient. They do not count: their whole row is zero.",
         ),
         Misconception(
-            "wrong_axis", _wrong_gradient(axis=0), earns=1,
+            "wrong_axis", _wrong_gradient(axis=0), earns=2,
             says="Your softmax runs over the positions. Each position has a distribution over the vocabulary: dim=-1.",
         ),
         Misconception(
-            "no_softmax", _wrong_gradient(soft=False), earns=1,
+            "no_softmax", _wrong_gradient(soft=False), earns=2,
             says="You used the logits themselves where their softmax is needed.",
         ),
         Misconception(
-            "target_only", _wrong_gradient(everywhere=False), earns=1,
+            "target_only", _wrong_gradient(everywhere=False), earns=2,
             says="You changed the logit of the token that came and nothing else. The normaliser contains all logits, so every "
             "token's logit is pushed: down by its probability.",
         ),
         Misconception(
-            "no_onehot", _wrong_gradient(minus=False), earns=1,
+            "no_onehot", _wrong_gradient(minus=False), earns=2,
             says="This is the gradient of the normaliser alone. The logit of the token that came enters directly as well: "
             "subtract 1 there.",
         ),

@@ -209,7 +209,7 @@ shift_kind = Exercise(
         ),
         Misconception(
             "concept_if_x_moved_too",
-            _kind_by(lambda x, y, yx, xy: "covariate" if x and not yx else "concept" if yx and not x else "label"), earns=2,
+            _kind_by(lambda x, y, yx, xy: "covariate" if x and not yx else "concept" if yx and not x else "label"), earns=4,
             says="You take what is neither covariate nor clean for label shift. In a concept shift P(x) may move as well; a "
             "label "
             "shift asks that P(x|y) stands.",
