@@ -23,8 +23,8 @@ def general_at(curve: Sequence[tuple[float, float]], domain: float) -> float:
     if len(points) < 2:
         raise ValueError(f"A curve needs at least two points of (domain loss, general loss), but {len(points)} came.")
     if not domain <= points[-1, 0]:
-        raise ValueError(f"The curve begins at a domain loss of {points[-1, 0]:.3f} and says nothing about {domain:.3f}: a method "
-                         "that made the domain loss worse has learned nothing that could be compared.")
+        raise ValueError(f"The curve begins at a domain loss of {points[-1, 0]:.3f} and says nothing about {domain:.3f}: "
+                         "a method that made the domain loss worse has learned nothing to compare.")
     return float(np.interp(domain, *points.T))
 
 
