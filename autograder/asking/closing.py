@@ -135,7 +135,8 @@ def closed(names: Iterable[str], namespace: dict[str, Any]) -> Iterator[None]:
 
 def _tables(module: ModuleType) -> Iterator[Any]:
     """The containers that a module defines: the only things of it that can be used without a call."""
-    yield from (value for value in vars(module).values() if isinstance(value, (dict, list, tuple, set)) and value)
+    own = (value for name, value in vars(module).items() if not name.startswith("__"))  # __builtins__ is everybody's
+    yield from (value for value in own if isinstance(value, (dict, list, tuple, set)) and value)
 
 
 def _functions(module: ModuleType) -> Iterator[FunctionType]:

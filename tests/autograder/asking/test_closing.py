@@ -61,6 +61,14 @@ def test_what_is_open_stays_open_and_can_be_imported_anew():
         assert runtime.device().type in ("cpu", "cuda", "mps") and torch.nn.Linear(2, 2)(torch.ones(1, 2)).shape == (1, 2)
 
 
+def test_a_function_made_within_an_answer_still_finds_pythons_own_names():
+    def answer(n):
+        return sum(map(lambda i: len(range(i)), range(n)))
+
+    with closed(["courselib.lora"], globals()):
+        assert answer(4) == 6
+
+
 def test_a_name_that_the_answer_itself_changes_keeps_its_value():
     space = {"lora": lora}
     with closed(["courselib.lora"], space):
