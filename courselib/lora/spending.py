@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def activation_bytes(model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> int:
+def kept_bytes(model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> int:
     """Bytes of all tensors that the forward pass of `loss(model)` keeps for the backward pass, parameters left out.
 
     A tensor that several operations keep, or keep a view of, is counted once. ValueError if nothing is trained: then nothing is

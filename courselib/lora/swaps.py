@@ -8,7 +8,7 @@ LoRA, from one pair to all 64 pixels. Only the first layer is trained, in full o
     read_digits()   the start, a network of three layers
     exact_change()  W0 P - W0
     relearn()       one run, with what it learned and what it forgot as it went on
-    moved()         how far the first steps of an optimiser move the layer's output
+    first_moves()   how far the first steps of an optimiser move the layer's output
 
 What this cannot tell: how thin the changes are that language asks for, or what happens in a deep network.
 """
@@ -135,7 +135,7 @@ def relearn(
     return Relearned(sum(p.numel() for p in trained), validation, history, off, model)
 
 
-def moved(start: Reader, rank: int, optimiser: type[torch.optim.Optimizer], lr: float, steps: int, *, alpha: float = 8.0,
+def first_moves(start: Reader, rank: int, optimiser: type[torch.optim.Optimizer], lr: float, steps: int, *, alpha: float = 8.0,
           rslora: bool = False) -> float:
     """Mean square of what an adapter adds to the first layer's output, after so many steps with all 32 pairs swapped."""
     order = pixel_order(32, start.seed)

@@ -21,18 +21,18 @@ def loss(model: nn.Module) -> torch.Tensor:
 
 def test_full_fine_tuning_keeps_inputs_and_what_the_non_linear_function_needs():
     # X (10 x 32), and tanh's output (10 x 64), which is the next layer's input as well: counted once
-    assert spending.activation_bytes(stack(), loss) == 4 * (10 * 32 + 10 * 64)
+    assert spending.kept_bytes(stack(), loss) == 4 * (10 * 32 + 10 * 64)
 
 
 def test_a_frozen_layer_keeps_no_input_but_what_lies_on_the_way_down_stays():
     model = stack()
     model[2].requires_grad_(False)
-    assert spending.activation_bytes(model, loss) == 4 * (10 * 32 + 10 * 64)  # tanh keeps its output for itself
+    assert spending.kept_bytes(model, loss) == 4 * (10 * 32 + 10 * 64)  # tanh keeps its output for itself
     model = stack()
     model[0].requires_grad_(False)
-    assert spending.activation_bytes(model, loss) == 4 * 10 * 64  # nothing below asks for a gradient
+    assert spending.kept_bytes(model, loss) == 4 * 10 * 64  # nothing below asks for a gradient
     with pytest.raises(ValueError, match="no backward pass"):
-        spending.activation_bytes(stack().requires_grad_(False), loss)
+        spending.kept_bytes(stack().requires_grad_(False), loss)
 
 
 def test_operations_of_a_step_and_the_third_that_freezing_leaves_out():

@@ -72,7 +72,7 @@ def test_rates_are_chosen_on_pictures_that_no_run_trains_or_reports_on(readers):
 def test_which_scale_cancels_the_rank_depends_on_the_optimiser(readers):
     def growth(optimiser, lr, rslora):
         """From rank 2 to rank 64: by which factor ten steps move the output further, in the mean square."""
-        found = [sum(swaps.moved(r, rank, optimiser, lr, 10, rslora=rslora) for r in readers) for rank in (2, 64)]
+        found = [sum(swaps.first_moves(r, rank, optimiser, lr, 10, rslora=rslora) for r in readers) for rank in (2, 64)]
         return found[1] / found[0]
 
     assert growth(torch.optim.SGD, 1e-3, rslora=False) < 0.05
