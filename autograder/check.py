@@ -9,18 +9,15 @@ import secrets
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from autograder.asking.ask import STUB, Outcome, ask_all
+from autograder.asking.ask import STUB, ask_all
 from autograder.asking.closing import closed
 from autograder.asking.fresh import fresh
-from autograder.asking.state import State
-from autograder.judging.judge import judge
-from autograder.judging.report import Report
+from autograder.judging.judge import judge, not_answered
+from autograder.judging.report import REPORT, Report
 from autograder.judging.trial import PUBLIC_SEED, Trial, load
 from autograder.notebooks import session
 from autograder.notebooks.names import not_asked, only_demonstrated
 from autograder.places import PUBLIC
-
-REPORT = "application/vnd.finetuning-course.report+json"  # the MIME type of `Report.to_dict()`, for programs to read
 
 
 class Score(float):
@@ -74,15 +71,12 @@ def mark(trial: Trial, answer: Any) -> Report:
     return judge(trial, outcomes)
 
 
-def not_answered(trial: Trial, state: State, message: str) -> list[Outcome]:
-    """One outcome for each case, where the function was not asked."""
-    return [Outcome(state, message=message) for _ in trial.cases]
-
-
 def _globals_of(answer: Any) -> dict[str, Any]:
     """The names that the student's function stands on: the notebook's, or its module's."""
     shell = _shell()
-    return shell.user_ns if shell is not None else getattr(inspect.unwrap(answer), "__globals__", {}) if callable(answer) else {}
+    if shell is not None:
+        return shell.user_ns
+    return getattr(inspect.unwrap(answer), "__globals__", {}) if callable(answer) else {}
 
 
 @contextlib.contextmanager
@@ -139,14 +133,14 @@ def settle_in() -> None:
         cell = (shell.user_ns.get("In") or [""])[-1]
         checked = re.search(r"\bcheck\(\s*['\"]([\w.]+)['\"]\s*,\s*(\w+)", cell)
         if checked and error.name == checked.group(2):
-            trial = _public_trial(checked.group(1))
-            told = not_asked(error.name, False, session.ran())
-            report = judge(trial, not_answered(trial, *told))
-            _show(report)
-            error._render_traceback_ = lambda: [report.message]  # type: ignore[attr-defined]
+            with contextlib.suppress(KeyError):  # there is no such exercise: then the name is the lesser trouble
+                trial = _public_trial(checked.group(1))
+                report = judge(trial, not_answered(trial, *not_asked(error.name, False, session.ran())))
+                _show(report)
+                error._render_traceback_ = lambda: [report.message]  # type: ignore[attr-defined]
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)  # IPython leaves the showing to the handler
 
     shell.set_custom_exc((NameError,), handler)
 
 
-__all__ = ["REPORT", "STUB", "check", "grade", "mark", "settle_in"]
+__all__ = ["STUB", "check", "grade", "mark", "settle_in"]

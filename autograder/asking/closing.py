@@ -23,7 +23,8 @@ class ClosedModule(ImportError):
     """A closed module was used. The text is the sentence for the student; `name` is the module."""
 
     def __init__(self, name: str):
-        super().__init__(f"{name} is closed here, for it holds the answer: write what you need of it yourself", name=name)
+        why = "which is closed here, for it holds the answer"
+        super().__init__(f"this uses {name}, {why}: write what you need of it yourself", name=name)
 
 
 class StandIn:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from autograder.asking.state import State
-from autograder.judging.report import Report, Row
+from autograder.judging.report import Report
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,10 @@ class Graded:
 
 def to_plain(graded: Graded) -> dict[str, Any]:
     """As JSON has it."""
-    return asdict(graded)
+    return asdict(graded) | {"reports": {exercise_id: report.to_dict() for exercise_id, report in graded.reports.items()}}
 
 
 def from_plain(data: dict[str, Any]) -> Graded:
     """The inverse of `to_plain`, also after a way through JSON."""
-    return Graded(**data | {"reports": {exercise_id: _report(report) for exercise_id, report in data["reports"].items()}})
-
-
-def _report(data: dict[str, Any]) -> Report:
-    return Report(**data | {"state": State(data["state"]), "rows": [Row(**row) for row in data["rows"]]})
+    reports = {exercise_id: Report.from_dict(report) for exercise_id, report in data["reports"].items()}
+    return Graded(**data | {"reports": reports})

@@ -28,7 +28,7 @@ from autograder.judging.judge import judge
 from autograder.judging.report import Report
 from autograder.judging.trial import Trial
 from autograder.notebooks.cells import imports
-from autograder.notebooks.names import Ran, only_demonstrated
+from autograder.notebooks.names import only_demonstrated
 
 
 class Grader:
@@ -98,7 +98,7 @@ class Grader:
         limits, answers, failed, state = self.limits, {}, [], ""
         with warm.fork() as channel:
             trials = self._draw(seed)  # while it forks
-            shown = sorted(only_demonstrated([Ran(cell.source, "", cell.demonstration) for cell in work.cells]))
+            shown = sorted(only_demonstrated(work.ran({})))
             questions = [_question(trial, _seed(seed, f"answers of {i}"), shown) for i, trial in trials.items()]
             frame = encode({"seed": _seed(seed, "cells"), "cells": work.run, "questions": questions})
             end = time.monotonic() + limits.submission
@@ -118,8 +118,7 @@ class Grader:
             work.note(f"it was stopped: it used too much ({warm.ended['excess']})", human=True)
         if state:
             work.note(f"it stopped answering ({state})", human=state == State.UNREADABLE)
-        errors = _cell_errors(failed, work)
-        ran = [Ran(cell.source, errors.get(cell.id, ""), cell.demonstration) for cell in work.cells]
+        ran = work.ran(_cell_errors(failed, work))
         outcomes = {i: instead(trial, state) for i, trial in trials.items() if i not in answers}
         for exercise_id, answer in answers.items():
             found = outcomes_of(trials[exercise_id], answer, ran)

@@ -7,6 +7,7 @@ from typing import Any
 
 from autograder.asking.ask import PRINT_LIMIT, Outcome
 from autograder.asking.state import State
+from autograder.judging.judge import not_answered
 from autograder.judging.trial import Trial
 from autograder.notebooks.names import Ran, not_asked
 
@@ -22,7 +23,7 @@ INSTEAD = {  # for an exercise that was not answered at all
 
 def instead(trial: Trial, state: str, message: str = "") -> list[Outcome]:
     """One outcome for each case when there is no answer."""
-    return [Outcome(state, message=message or INSTEAD[state]) for _ in trial.cases]
+    return not_answered(trial, State(state), message or INSTEAD[state])
 
 
 def outcomes_of(trial: Trial, answer: Any, ran: Sequence[Ran]) -> list[Outcome]:

@@ -1,8 +1,9 @@
 """A submitted notebook, read by somebody who trusts none of it.
 
 What counts is what was handed out. Submitted cells are matched with the released ones by their nbgrader name: a locked cell
-runs as it was released, a demonstration and a check do not run, and everything else is the student's and does. What was
-moved, changed, doubled or deleted is said in a sentence for the instructor, and costs nobody a mark that was earned.
+runs as it was released, a check does not run, of a demonstration only the imports that the student leans on, and everything
+else is the student's and does. What was moved, changed, doubled or deleted is said in a sentence for the instructor, and costs
+nobody a mark that was earned.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.asking.ask import TEXT_STUB
 from autograder.notebooks.cells import CHECK, DEMONSTRATION, SETUP, TITLE, answer_name, is_kind
-from autograder.notebooks.names import imports_for
+from autograder.notebooks.names import Ran, imports_for
 
 SMALL = 16 << 20  # bytes; a larger file is slimmed in a process of its own before it is read here
 MOST_BYTES = 128 << 20  # of a file; a larger one is refused, and in a class folder it is not even read
@@ -76,6 +78,10 @@ class Plan:
     def run(self) -> list[dict[str, str]]:
         """The cells to run, as the sandbox takes them."""
         return [{"id": cell.id, "source": cell.runs} for cell in self.cells if cell.runs]
+
+    def ran(self, errors: Mapping[str, str]) -> list[Ran]:
+        """The cells with what each of them raised, by its name."""
+        return [Ran(cell.source, errors.get(cell.id, ""), cell.demonstration) for cell in self.cells]
 
     def note(self, sentence: str, human: bool = False) -> None:
         if len(self.notes) < NOTES_MOST:

@@ -42,6 +42,11 @@ def judge(trial: Trial, outcomes: list[Outcome]) -> Report:
     )
 
 
+def not_answered(trial: Trial, state: State, message: str) -> list[Outcome]:
+    """One outcome for each case, where the function was not asked or did not answer."""
+    return [Outcome(state, message=message) for _ in trial.cases]
+
+
 def _read(expected: Any, outcome: Outcome) -> Reading:
     if outcome.state == State.RAISED and isinstance(expected, Raised):
         if Raised(outcome.error).is_a(expected):

@@ -8,6 +8,8 @@ from typing import Any
 
 from autograder.asking.state import State
 
+REPORT = "application/vnd.finetuning-course.report+json"  # the MIME type of `Report.to_dict()`, for programs to read
+
 
 @dataclass(frozen=True)
 class Row:

@@ -25,6 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
 
+from autograder.judging.report import REPORT
 from autograder.notebooks.cells import check_cells
 from autograder.notebooks.names import without_demonstrations
 from autograder.places import ROOT  # the kernel imports the same course as this process
@@ -34,7 +35,6 @@ ENVIRONMENT = {
     "COURSE_CACHE": "off",  # what a chapter says is computed in this run, not remembered from an earlier one
     "HF_HUB_OFFLINE": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
-REPORT = "application/vnd.finetuning-course.report+json"  # the report that `check` lays beside its table, as data
 _TIMED_OUT = "TimedOut"
 _running: set[AsyncKernelManager] = set()
 

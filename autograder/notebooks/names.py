@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import re
 import symtable
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -21,6 +23,7 @@ from autograder.asking.state import State
 from autograder.notebooks.cells import DEMONSTRATION, plain_python
 
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # half a character, a zero byte, ten thousand brackets
+SHORT = 10_000  # characters: no cell of ours is longer
 NOT_RUN = re.compile(r"# (demonstration-\w+) is not run here\n")
 _DEFINES = re.compile(r"^(?:async +)?(?:def|class) +(\w+)|^(\w+)(?: *:[^=\n]+)? *=(?!=)", re.MULTILINE)
 
@@ -34,54 +37,56 @@ class Ran:
     demonstration: bool = False
 
 
-def brought(source: str) -> dict[str, str]:
-    """The names that a cell's import statements bind, at any depth of its top level, each with the statement that does it."""
-    found = {}
-    for node in _walk_top(source):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            for alias in node.names:
-                if alias.name != "*":
-                    plain = isinstance(node, ast.Import)
-                    one = ast.Import([alias]) if plain else ast.ImportFrom(node.module, [alias], node.level)
-                    found[alias.asname or alias.name.split(".")[0]] = ast.unparse(one)
-    return found
+@dataclass(frozen=True)
+class Names:
+    """The names that a cell has to do with; all empty for one that does not parse."""
+
+    brought: dict[str, str]  # bound by import statements of its top level, each with the statement that does it
+    made: frozenset[str]  # bound in any other way: assigned, defined, run through by a loop
+    used: frozenset[str]  # read from the notebook: at its top level, and as globals of its functions
 
 
-def made(source: str) -> set[str]:
-    """The names that a cell binds in any other way than by an import: assigned, defined, run through by a loop."""
+def names_in(source: str) -> Names:
+    """The names of a cell. The cells of a release are looked at again for every student, so what is short is remembered."""
+    return _remembered(source) if len(source) < SHORT else _names_in(source)
+
+
+def _names_in(source: str) -> Names:
     try:
-        table = symtable.symtable(plain_python(source), "cell", "exec")
+        text = plain_python(source)
+        tree, top = ast.parse(text), symtable.symtable(text, "cell", "exec")
     except UNPARSABLE:
-        return set()
-    return {s.get_name() for s in table.get_symbols() if s.is_assigned() and s.get_name() not in brought(source)}
-
-
-def used(source: str) -> set[str]:
-    """The names that a cell reads from the notebook: at its top level, and as globals of its functions."""
-    try:
-        left = [symtable.symtable(plain_python(source), "cell", "exec")]
-    except UNPARSABLE:
-        return set()
-    found = set()
+        return Names({}, frozenset(), frozenset())
+    brought = {}
+    for node in _run_with_it(tree):
+        for alias in node.names if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
+            if alias.name != "*":
+                one = ast.Import([alias]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [alias], node.level)
+                brought[alias.asname or alias.name.split(".")[0]] = ast.unparse(one)
+    made = {s.get_name() for s in top.get_symbols() if s.is_assigned()} - brought.keys()
+    used, left = set(), [top]
     while left:
         table = left.pop()
-        top = table.get_type() == "module"
-        found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
+        used |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (table is top or s.is_global())}
         left += table.get_children()
-    return found
+    return Names(brought, frozenset(made), frozenset(used))
+
+
+_remembered = functools.lru_cache(maxsize=500)(_names_in)
 
 
 def imports_for(demonstration: str, students: Iterable[str]) -> str:
     """The import statements of a demonstration that the students' cells lean on, as the source of a cell."""
-    needed = set().union(*map(used, students))
-    return "\n".join(dict.fromkeys(statement for name, statement in brought(demonstration).items() if name in needed))
+    needed = set().union(*(names_in(source).used for source in students))
+    return "\n".join(dict.fromkeys(line for name, line in names_in(demonstration).brought.items() if name in needed))
 
 
 def only_demonstrated(ran: Sequence[Ran]) -> set[str]:
     """The names whose last value was made by a demonstration: they will not be there."""
     last: dict[str, bool] = {}
     for cell in ran:
-        last |= dict.fromkeys(brought(cell.source), False) | dict.fromkeys(made(cell.source), cell.demonstration)
+        names = names_in(cell.source)
+        last |= dict.fromkeys(names.brought, False) | dict.fromkeys(names.made, cell.demonstration)
     return {name for name, demonstrated in last.items() if demonstrated}
 
 
@@ -117,14 +122,11 @@ def _defined(source: str) -> set[str]:
     return {one or other for one, other in _DEFINES.findall(source)}
 
 
-def _walk_top(source: str) -> Iterable[ast.AST]:
-    """The statements of a cell that are run with it: not those inside functions and classes."""
-    try:
-        left: list[ast.AST] = list(ast.parse(plain_python(source)).body)
-    except UNPARSABLE:
-        return
+def _run_with_it(tree: ast.Module) -> Iterator[ast.stmt | ast.ExceptHandler]:
+    """The statements that are run with a cell: not those inside functions and classes."""
+    left: list[Any] = list(tree.body)
     while left:
         node = left.pop(0)
         yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             left += [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.stmt, ast.ExceptHandler))]

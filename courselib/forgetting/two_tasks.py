@@ -30,6 +30,7 @@ LEARNING_RATE = 0.03
 HIDDEN = 128
 FIRST_STEPS, SECOND_STEPS = 210, 252  # five and six times through the pictures
 
+
 @dataclass(frozen=True)
 class Start:
     """A network that has learned task A. `untrained` is what it scored on A and B before it had learned anything."""

@@ -10,8 +10,7 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 from autograder import check, exercises
-from autograder.check import REPORT
-from autograder.judging.report import Report
+from autograder.judging.report import REPORT, Report
 
 MAIN = "quickstart.lora_forward"
 

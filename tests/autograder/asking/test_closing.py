@@ -38,7 +38,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_of_a_closed_module_can_be_used(way):
-    with closed(["courselib.lora"], globals()), pytest.raises(ClosedModule, match=r"^courselib\.lora is closed here, for it"):
+    with closed(["courselib.lora"], globals()), pytest.raises(ClosedModule, match=r"^this uses courselib\.lora, which is"):
         WAYS[way]()
 
 

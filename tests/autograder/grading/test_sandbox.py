@@ -61,7 +61,7 @@ def test_a_closed_module_cannot_be_imported_or_read(warm):
     tried = (*use, READ, TRICKS, "import courselib.continual.replay")
     said = run(warm, *tried)
     assert [one.split(":")[0] for one in said] == ["0 ClosedModule", "1 ClosedModule", "3 ModuleNotFoundError"]
-    assert "courselib.lora is closed here, for it holds the answer" in said[0]
+    assert "this uses courselib.lora, which is closed here, for it holds the answer" in said[0]
     assert warm.ready["failed"] == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.asking.state import State
-from autograder.notebooks.names import Ran, brought, imports_for, made, not_asked, only_demonstrated, used
+from autograder.notebooks.names import SHORT, Names, Ran, imports_for, names_in, not_asked, only_demonstrated
 
 DEMONSTRATION = """\
 import numpy as np, os.path
@@ -27,14 +27,14 @@ with open("x") as file:
 
 
 def test_imports_and_what_is_made_are_told_apart():
-    assert brought(DEMONSTRATION) == {
+    assert names_in(DEMONSTRATION).brought == {
         "np": "import numpy as np", "os": "import os.path", "nn": "from torch import nn", "opt": "from torch import optim as opt",
         "plt": "import matplotlib.pyplot as plt",
     }
-    assert made(DEMONSTRATION) == {"show", "seed", "a", "rest", "total", "file"}
-    assert brought("from x import *\nimport(") == {} and made("x = (") == set() and used("x = (") == set()
-    for source in ("x = '\ud800'", "x = 1\0", "(" * 10_000):
-        assert brought(source) == {} and made(source) == set() and used(source) == set()
+    assert names_in(DEMONSTRATION).made == {"show", "seed", "a", "rest", "total", "file"}
+    assert names_in("from x import *").brought == {}
+    for source in ("import x\nimport(", "import x\ny = '\ud800'", "import x\0", "import x\n" + "(" * SHORT):
+        assert names_in(source) == Names({}, frozenset(), frozenset())
 
 
 def test_a_demonstration_brings_the_imports_that_a_student_leans_on_and_no_others():
@@ -42,7 +42,7 @@ def test_a_demonstration_brings_the_imports_that_a_student_leans_on_and_no_other
     assert imports_for(DEMONSTRATION, student) == "import numpy as np\nfrom torch import nn\nfrom torch import optim as opt"
     assert imports_for(DEMONSTRATION, ["np = 1\n\ndef f(nn):\n    opt = nn\n    return opt"]) == ""  # names of their own
     assert imports_for(DEMONSTRATION, []) == ""
-    assert used("class A(np.B):\n    c = d\n    def e(self):\n        return [f for g in h]") >= {"np", "d", "h", "f"}
+    assert names_in("class A(np.B):\n    c = d\n    def e(self):\n        return [f for g in h]").used >= {"np", "d", "h", "f"}
 
 
 def test_the_last_cell_that_binds_a_name_decides_whose_it_is():
