@@ -243,6 +243,29 @@ def lora_fair_race(tuning: Tensor, test: Tensor, t: float, margin: float) -> tup
     return full, lora, mean, half, verdict
 
 
+def lora_adapt(
+    x: Tensor, y: Tensor, W0: Tensor, rank: int, alpha: float, lr: float, steps: int
+) -> tuple[Tensor, Tensor]:
+    """Trains a LoRA pair beside one frozen layer, from start to end, so that x W0^T + alpha/r · x A^T B^T comes close to y.
+
+    x: (n, d_in).   y: (n, d_out).   W0: (d_out, d_in), which stays as it was.
+    The loss is the mean of (output - y)² over all its entries. `lr` and `steps` suit plain gradient descent with all of x in
+    every step; with another optimiser choose your own rate. Gradients by hand or by autograd, as you like.
+    Before the first step the layer has to compute what W0 computes: with steps = 0 the start comes back.
+
+    Returns (lora_A, lora_B), of shapes (rank, d_in) and (d_out, rank). They are tried on inputs that you do not see.
+    """
+    scale = alpha / rank
+    lora_A = torch.randn(rank, x.shape[1]) / math.sqrt(x.shape[1])
+    lora_B = torch.zeros(y.shape[1], rank)
+    for _ in range(steps):
+        narrow = x @ lora_A.T  # (n, rank)
+        grad_h = 2 / y.numel() * (x @ W0.T + scale * narrow @ lora_B.T - y)  # (n, d_out)
+        step_A, step_B = scale * (grad_h @ lora_B).T @ x, scale * grad_h.T @ narrow
+        lora_A, lora_B = lora_A - lr * step_A, lora_B - lr * step_B
+    return lora_A, lora_B
+
+
 def lora_choose_settings() -> str:
     """A colleague adapts a language model to the style of a new customer: the words are known, the habits are new. There are a
     few hundred documents, an evening on one GPU, and the old customers' model must stay available. "I take rank 64 on query

@@ -5,7 +5,8 @@ has the same words and the same sentences with other odds: every choice of the g
 So there is nothing to learn but habits, and nothing that the model could not say.
 
     small_speaker()   the start; a few seconds
-    learn_habits()    one run: the loss in the new language and in the old one
+    lesson()          what a seed draws: a language, its texts, and where the model stands before
+    learn_habits()    one run on a lesson: the loss in the new language and in the old one
     WAYS              what may be trained: everything, or adapters in four places, all of the same size
     try_rates()       how each way's learning rate was chosen; `python -m courselib.lora.habits` prints it
 
@@ -65,6 +66,17 @@ TRIED = {"full": (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2), "full, no embeddings": (4e-3,
 STEPS, BATCH, WINDOW = 24, 8, 48
 
 
+class Lesson(NamedTuple):
+    """What a seed draws, the same for every way: streams of tokens, and the losses of the start on the last two."""
+
+    seed: int
+    train: Tensor  # (tokens,) of the new language
+    new: Tensor  # (tokens,) held out, of the new language
+    old: Tensor  # (tokens,) held out, of general prose
+    new_before: float
+    old_before: float
+
+
 @dataclass(frozen=True)
 class Habits:
     """One run. Losses are nats a token on held-out text, before and after: in the new language, and in the old one."""
@@ -99,7 +111,7 @@ def small_speaker(seed: int = 0, steps: int = 200, vocabulary: int = 1024) -> Pr
         num_key_value_heads=2, max_position_embeddings=128, tie_word_embeddings=True, bos_token_id=end, eos_token_id=end,
         pad_token_id=tokenizer.pad_token_id,
     )).to(runtime.device())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=6e-3, betas=(0.9, 0.95), weight_decay=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=6e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     fit(model, Windows([token_stream(tokenizer, texts)], [8], 64, seed), next_token_loss, optimizer, steps=steps,
         scheduler=falling_rate(optimizer, 20, steps, 0.95), max_grad_norm=1.0, progress=False)
     return Pretrained(model, tokenizer)
@@ -116,37 +128,41 @@ def other_habits(seed: int, strength: float = 2.0) -> Grammar:
     return reweighted(general, odds)
 
 
-def learn_habits(start: Pretrained, way: Way, seed: int, *, steps: int = STEPS, documents: int = 160) -> Habits:
-    """Teaches a copy of the model the habits of this seed, in one way. Alpha is the rank, so that the scale of the update is 1.
-
-    The seed draws the language, its texts, the batches and A. Rates rise for 5 steps and then fall to a tenth.
-    """
-    runtime.set_seed(seed)
-    tokenizer, model, target = start.tokenizer, copy.deepcopy(start.model), other_habits(seed)
+def lesson(start: Pretrained, seed: int, documents: int = 160) -> Lesson:
+    """Draws a new language and its texts, and measures the losses of `start`, nats a token: once for all ways to learn it."""
+    tokenizer, target = start.tokenizer, other_habits(seed)
     train, test = (random.Random(f"{part} {seed}") for part in ("train", "test"))
     stream = token_stream(tokenizer, [target.sample(train) for _ in range(documents)])
     new = token_stream(tokenizer, [target.sample(test) for _ in range(24)])
     old = token_stream(tokenizer, worlds.world("general").texts(24, "test", seed))
+    return Lesson(seed, stream, new, old, stream_loss(start.model, new), stream_loss(start.model, old))
+
+
+def learn_habits(start: Pretrained, way: Way, drawn: Lesson, *, steps: int = STEPS) -> Habits:
+    """Teaches a copy of the model the habits of a lesson, in one way. Alpha is the rank, so that the scale of the update is 1.
+
+    The lesson's seed draws the batches and A. Rates rise for 5 steps and then fall to a tenth.
+    """
+    runtime.set_seed(drawn.seed)
+    model = copy.deepcopy(start.model)
     if way.targets:
         add_lora(model, way.targets, way.rank, alpha=way.rank)
     elif not way.embeddings:
         model.get_input_embeddings().requires_grad_(False)
     trained = [p for p in model.parameters() if p.requires_grad]
-    before = stream_loss(model, new), stream_loss(model, old)
-    optimizer = torch.optim.AdamW(trained, lr=way.lr, weight_decay=0.0)
-    fit(model, Windows([stream], [BATCH], WINDOW, seed), next_token_loss, optimizer, steps=steps,
+    optimizer = torch.optim.AdamW(trained, lr=way.lr, weight_decay=0.0, fused=True)
+    fit(model, Windows([drawn.train], [BATCH], WINDOW, drawn.seed), next_token_loss, optimizer, steps=steps,
         scheduler=falling_rate(optimizer, 5, steps, 0.9), max_grad_norm=1.0, progress=False)
+    count = sum(p.numel() for p in trained)
     return Habits(
-        sum(p.numel() for p in trained), before[0], stream_loss(model, new), before[1], stream_loss(model, old), model
+        count, drawn.new_before, stream_loss(model, drawn.new), drawn.old_before, stream_loss(model, drawn.old), model
     )
 
 
 def try_rates(start: Pretrained, name: str, seeds: Sequence[int] = (100, 101, 102)) -> dict[float, float]:
     """Learning rate -> mean loss in the new language, for one of `WAYS`, over seeds that no chapter reports."""
-    rates = TRIED.get(name, (1e-2, 2e-2, 4e-2))
-    return {
-        lr: sum(learn_habits(start, WAYS[name]._replace(lr=lr), seed).new for seed in seeds) / len(seeds) for lr in rates
-    }
+    rates, drawn = TRIED.get(name, (1e-2, 2e-2, 4e-2)), [lesson(start, seed) for seed in seeds]
+    return {lr: sum(learn_habits(start, WAYS[name]._replace(lr=lr), one).new for one in drawn) / len(drawn) for lr in rates}
 
 
 @torch.no_grad()

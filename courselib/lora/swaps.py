@@ -31,8 +31,9 @@ from courselib.lab.training import Step, fit
 from courselib.lora.inject import add_lora, disabled
 
 FIRST = "0"  # the name of the first layer in the network
+ALPHA = 8.0  # for every rank: with AdamW one learning rate then suits most of them
 VALIDATION = 200  # pictures of the training half that no run trains on; rates are chosen on them
-START_STEPS, START_RATE, STEPS, EVERY = 200, 3e-3, 160, 10
+START_STEPS, START_RATE, STEPS, EVERY = 200, 3e-3, 120, 10
 
 
 class Reader(NamedTuple):
@@ -94,19 +95,19 @@ def read_digits(seed: int) -> Reader:
     task = Task("digits", whole.x_train[:cut], whole.y_train[:cut], whole.x_test, whole.y_test)
     torch.manual_seed(seed)
     model = network()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=START_RATE)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=START_RATE, fused=True)
     fit(model, rounds(task, START_STEPS, seed), _loss(task), optimizer, steps=START_STEPS, progress=False)
     return Reader(seed, task, (whole.x_train[cut:], whole.y_train[cut:]), model)
 
 
 def relearn(
-    start: Reader, swaps: int, rank: int | None, lr: float, *, alpha: float | None = None, dropout: float = 0.0,
+    start: Reader, swaps: int, rank: int | None, lr: float, *, alpha: float = ALPHA, dropout: float = 0.0,
     steps: int = STEPS, pictures: int | None = None,
 ) -> Relearned:
     """A copy of the network, its first layer trained on swapped pictures: every weight of it (`rank` None), or an adapter.
 
-    `alpha` is the rank unless it is given, so that the scale is 1. `pictures` trains on so many only, 32 at least. The batches
-    of a seed are the same for every method.
+    The scale is alpha / rank. `pictures` trains on so many only, 32 at least. The batches of a seed are the same for every
+    method.
     """
     order = pixel_order(swaps, start.seed)
     old, (x, y) = start.task, start.held_out
@@ -116,7 +117,7 @@ def relearn(
     if rank is None:
         model.get_submodule(FIRST).weight.requires_grad_(True)
     else:
-        add_lora(model, (FIRST,), rank, rank if alpha is None else alpha, dropout)
+        add_lora(model, (FIRST,), rank, alpha, dropout)
     trained = [p for p in model.parameters() if p.requires_grad]
     history = [(0, _score(model, new), _score(model, old))]
 
@@ -124,7 +125,7 @@ def relearn(
         if step.number % EVERY == 0 or step.number == steps:
             history.append((step.number, _score(model, new), _score(model, old)))
 
-    optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.0, fused=True)
     fit(model, rounds(new, steps, start.seed + 1000), _loss(new), optimizer, steps=steps, callbacks=[look], progress=False)
     with torch.no_grad():
         validation = accuracy(model(x[:, order]), y)
@@ -135,8 +136,8 @@ def relearn(
     return Relearned(sum(p.numel() for p in trained), validation, history, off, model)
 
 
-def first_moves(start: Reader, rank: int, optimiser: type[torch.optim.Optimizer], lr: float, steps: int, *, alpha: float = 8.0,
-          rslora: bool = False) -> float:
+def first_moves(start: Reader, rank: int, optimiser: type[torch.optim.Optimizer], lr: float, steps: int, *, alpha: float = ALPHA,
+                rslora: bool = False) -> float:
     """Mean square of what an adapter adds to the first layer's output, after so many steps with all 32 pairs swapped."""
     order = pixel_order(32, start.seed)
     task = Task("swapped", start.task.x_train[:, order], start.task.y_train, start.task.x_test[:, order], start.task.y_test)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import solutions.lora as answers
+from autograder.asking.probes import without_autograd
 from autograder.exercises.draws import normal
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
@@ -153,6 +154,7 @@ def _wrong_backward(**how: Any) -> Any:
 attention_backward = Exercise(
     id="lora.attention_backward",
     answer=answers.lora_attention_backward,
+    probe=without_autograd,
     cases=attention_backward_cases,
     parts=[
         Part("grad_A_q", 2, of=0), Part("grad_B_q", 1, of=1),
@@ -198,11 +200,11 @@ attention_backward = Exercise(
         ),
         Misconception(
             "b_before_a", _wrong_backward(order="BA"),
-            says="All four are right, in another order: return grad_A_q, grad_B_q, grad_A_v, grad_B_v.",
+            says="All four are right, but B comes before A. The statement's order: A and B of the query, then of the value.",
         ),
         Misconception(
             "value_before_query", _wrong_backward(order="v first"),
-            says="All four are right, but the value's pair comes first: return grad_A_q, grad_B_q, grad_A_v, grad_B_v.",
+            says="All four are right, but the value's pair comes first. The query's is the first, then the value's.",
         ),
         Misconception(
             "forward_without_lora", _wrong_backward(adapted=False),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import solutions.lora as answers
+from autograder.asking.probes import without_autograd
 from autograder.exercises.draws import normal
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
@@ -72,6 +73,7 @@ def gradient_scale_in_A(x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tenso
 gradient = Exercise(
     id="lora.gradient",
     answer=answers.lora_gradient,
+    probe=without_autograd,
     cases=gradient_cases,
     parts=[
         Part("shapes", 1, shape_only=True),

@@ -120,7 +120,7 @@ serve = Exercise(
         ),
         Misconception(
             "tasks_for_rank", _wrong_serve(rank_axis=0),
-            "Each request has its own adapter now. But lora_A.shape[0] is the number of tasks; here the rank is shape[1].",
+            "Each request has its own adapter now. But len(lora_A), or shape[0], is the number of tasks; the rank is shape[1].",
         ),
         Misconception(
             "first_A_kept", _wrong_serve(mixed=True), earns=1,

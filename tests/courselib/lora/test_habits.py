@@ -6,7 +6,7 @@ import torch
 from courselib.lab.data import worlds
 from courselib.lab.data.grammar import kl
 from courselib.lora import habits
-from courselib.lora.habits import WAYS, Way, learn_habits, other_habits
+from courselib.lora.habits import WAYS, Way, learn_habits, lesson, other_habits
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,8 @@ def speaker():
 
 @pytest.fixture(scope="module")
 def runs(speaker):
-    return {name: [learn_habits(speaker, WAYS[name], seed) for seed in (200, 201)] for name in WAYS}
+    drawn = [lesson(speaker, seed) for seed in (200, 201)]
+    return {name: [learn_habits(speaker, WAYS[name], one) for one in drawn] for name in WAYS}
 
 
 def mean(runs, what):
@@ -44,19 +45,31 @@ def test_full_fine_tuning_learns_more_and_gently_it_forgets_about_as_much(runs):
 
 
 def test_a_run_leaves_its_start_alone_and_repeats(speaker):
-    before = [p.clone() for p in speaker.model.parameters()]
-    one, again = (learn_habits(speaker, Way(1e-2, ("q_proj",), 2), 7, steps=3, documents=60) for _ in range(2))
+    before, drawn = [p.clone() for p in speaker.model.parameters()], lesson(speaker, 7, documents=60)
+    one, again = (learn_habits(speaker, Way(1e-2, ("q_proj",), 2), drawn, steps=3) for _ in range(2))
     assert all(torch.equal(p, q) for p, q in zip(speaker.model.parameters(), before, strict=True))
     assert (one.new, one.old) == (again.new, again.old)
-    frozen = learn_habits(speaker, Way(1e-2, embeddings=False), 7, steps=3, documents=60).model.get_input_embeddings().weight
+    frozen = learn_habits(speaker, Way(1e-2, embeddings=False), drawn, steps=3).model.get_input_embeddings().weight
     assert torch.equal(frozen, speaker.model.get_input_embeddings().weight)
+
+
+def test_a_lesson_is_the_new_language_and_knows_where_the_model_stands(speaker):
+    one, again, other = lesson(speaker, 7, documents=60), lesson(speaker, 7, documents=60), lesson(speaker, 8, documents=60)
+    assert torch.equal(one.train, again.train) and (one.new_before, one.old_before) == (again.new_before, again.old_before)
+    assert len(one.train) != len(other.train) or not torch.equal(one.train, other.train)
+    assert one.new_before > one.old_before + 0.2  # the model was pretrained on the old one
+    run = learn_habits(speaker, Way(1e-9), one, steps=1)  # nothing is learned in a step of nothing
+    assert run.gain == pytest.approx(0, abs=1e-3) and run.forgotten == pytest.approx(0, abs=1e-3)
 
 
 def test_other_habits_are_other_odds_of_the_same_sentences():
     general, other = worlds.world("general").grammar(), other_habits(3)
     assert other.rules == general.rules
-    assert 0.05 < kl(other, general, "token") < 1
+    assert 0.05 < kl(other, general, "token") < 1  # finite: nothing is said that the general world cannot say
     assert other_habits(3).probabilities == other.probabilities != other_habits(4).probabilities
+    assert other.probabilities[general.start] == general.probabilities[general.start]
+    unchanged = other_habits(3, strength=0.0).probabilities
+    assert all(unchanged[name] == pytest.approx(p) for name, p in general.probabilities.items())
 
 
 def test_the_rates_tried_contain_the_one_that_is_used():
