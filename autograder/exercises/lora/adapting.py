@@ -32,7 +32,7 @@ def adapt_cases(rng: np.random.Generator) -> list[Case]:
 
     return [
         case("d_in 16, d_out 12, rank 2, alpha 6", 96, 16, 12, 2, 6.0, 0.5, 250),
-        case("d_in 10, d_out 14, rank 3, alpha 1", 96, 10, 14, 3, 1.0, 6.0, 150),
+        case("d_in 10, d_out 14, rank 4, alpha 2", 96, 10, 14, 4, 2.0, 2.0, 250),
     ]
 
 
@@ -70,8 +70,8 @@ NOT_LEARNED = (
     "stand in the output and in both gradients, and is nothing else trained?"
 )
 
-# Error left, over 40 seeds and both cases: the model answer and four other right ones (autograd, AdamW, another start) 0.0003
-# to 0.007; those that have not learned 0.33 and more in the first case, 0.2 and more in the second. The layer as it was has 1.
+# Error left, over 40 seeds: the model answer and four other right ones (autograd, AdamW, another start) 0.0002 to 0.007, those
+# that have not learned 0.33 and more in the first case, 0.24 and more in the second. The layer as it was has 1.
 adapt = Exercise(
     id="lora.adapt",
     answer=answers.lora_adapt,
