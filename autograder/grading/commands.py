@@ -40,6 +40,7 @@ def grade(
     from autograder.grading.classroom import NoClass
     from autograder.grading.classwork import grade_class
     from autograder.grading.enclosure import SandboxUnavailable, require
+    from autograder.grading.inert import visible
     from autograder.grading.journal import Busy, OtherJournal
 
     room = _room(folder, assignment, db)
@@ -70,9 +71,13 @@ def grade(
             _stop(f"Grading stopped: {error}. Nothing is lost: put it right and run the same command again.")
     print(f"{assignment}: {sum(tally.values())} submissions: {_said(tally)}." + (" Without the sandbox." if unsandboxed else ""))
     for student, why in sorted(lost.items()):
-        print(f"{student} was not graded ({why.why}).")
+        print(f"{visible(student)} was not graded ({visible(why.why)}).")
+    aside = room.set_aside()
+    print(*aside, sep="\n", end="\n" if aside else "")
     if lost:
         _stop("Nothing is lost: run the same command again.")
+    if aside:
+        raise typer.Exit(1)
 
 
 def report(
