@@ -16,6 +16,7 @@ from autograder.grading.agreement import require_agreement
 from autograder.grading.classroom import Classroom, Submission
 from autograder.grading.gradebook import Writer, most_points
 from autograder.grading.graded import Graded
+from autograder.grading.inert import visible
 from autograder.grading.journal import Entry, Journal, key_of
 from autograder.grading.marked import marked_notebook
 from autograder.grading.spread import Lost, Task, spread
@@ -51,7 +52,7 @@ def grade_class(
             except Exception as error:  # whatever one submission holds, the class goes on
                 writer.undo()
                 said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-                lost[entry.student] = Lost(f"it is graded, and its marks could not be written into the gradebook: {ascii(said)}")
+                lost[entry.student] = Lost(f"it is graded, and its marks could not be written into the gradebook: {visible(said)}")
             else:
                 journal.recorded(entry)
 

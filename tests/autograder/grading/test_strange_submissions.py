@@ -142,6 +142,6 @@ def test_a_submission_that_the_gradebook_refuses_costs_itself_only(class_, monke
     how = dict(workers=1, scheduler=None, sandboxed=True, again=False)
     for _ in range(2):  # it is in the journal, and every run tries it first
         lost = classwork.grade_class(room, **how)
-        assert list(lost) == ["half"] and "could not be written into the gradebook: 'UnicodeEncodeError" in lost["half"].why
+        assert list(lost) == ["half"] and "could not be written into the gradebook: UnicodeEncodeError" in lost["half"].why
     monkeypatch.setattr(Writer, "record", honest)
     assert classwork.grade_class(room, **how) == {}
