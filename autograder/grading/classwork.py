@@ -51,8 +51,8 @@ def grade_class(
                 raise  # the disk or the database, and so everybody
             except Exception as error:  # whatever one submission holds, the class goes on
                 writer.undo()
-                said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-                lost[entry.student] = Lost(f"it is graded, and its marks could not be written into the gradebook: {visible(said)}")
+                said = visible(f"{type(error).__name__}: {str(error)[:200]}")
+                lost[entry.student] = Lost(f"it is graded, and its marks could not be written into the gradebook: {said}")
             else:
                 journal.recorded(entry)
 

@@ -24,7 +24,7 @@ from itertools import pairwise
 from typing import Any
 
 from autograder.asking.closing import close
-from autograder.grading.inside import namespaces
+from autograder.grading.inside import namespaces, syscalls
 from autograder.grading.inside.channel import DONE, FORK, Channel, Closed
 from autograder.grading.inside.limits import Limits
 
@@ -55,7 +55,8 @@ def main(fd: int) -> None:
     _one_thread()
     gc.collect()
     gc.freeze()  # what is here already is not looked at again, so it is not copied
-    control.send({"ready": True, "failed": failed, "own_proc": os.path.exists("/proc/self")}, time.monotonic() + 10)
+    about = {"own_proc": os.path.exists("/proc/self"), "filtered": syscalls.known()}
+    control.send({"ready": True, "failed": failed} | about, time.monotonic() + 10)
     control.sock.settimeout(None)
     while True:
         data, attached, _, _ = socket.recv_fds(control.sock, 1, 1)
