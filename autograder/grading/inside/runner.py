@@ -74,12 +74,13 @@ def _in_a_fork(questions: list[dict[str, Any]], namespace: dict[str, Any], say: 
     with _Fork(questions, namespace) as fork:
         for place, question in enumerate(questions):
             frame, state = fork.read(time.monotonic() + question["seconds"] + GRACE / 2)
-            if frame[:1] == RAISED and place > 0:
+            ended = not frame
+            if frame[:1] == RAISED and place > 0 or ended and fork.was_killed():  # by a system without memory, most likely
                 with _Fork([question], namespace) as alone:
-                    again, _ = alone.read(time.monotonic() + question["seconds"] + GRACE / 2)
-                frame = again or frame
+                    again, then = alone.read(time.monotonic() + question["seconds"] + GRACE / 2)
+                frame, state = again or frame, then or state
             say(frame[1:] or _instead(question, state))
-            if not frame:
+            if ended:
                 return place + 1
     return len(questions)
 
@@ -109,6 +110,16 @@ class _Fork:
             with contextlib.suppress(OSError):
                 kill(self.child, signal.SIGKILL)
         os.waitpid(self.child, 0)
+
+    def was_killed(self) -> bool:
+        """Whether it has ended by a SIGKILL, which no exception, exit or fault of its own is."""
+        end = time.monotonic() + 1  # who is being killed hangs up first
+        while time.monotonic() < end:
+            dead = os.waitid(os.P_PID, self.child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if dead is not None:
+                return (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
+            time.sleep(0.01)
+        return False
 
     def read(self, deadline: float) -> tuple[bytes, str]:
         """The next frame and the byte before it; or nothing, and why."""

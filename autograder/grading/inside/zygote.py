@@ -189,15 +189,14 @@ def _was_killed(child: int) -> bool:
 
 def _excess(limits: Limits) -> str:
     """What the processes of the submission use too much of, taken together: their number or their memory; mostly nothing."""
-    own, page = os.getpid(), resource.getpagesize()
+    own = os.getpid()
     processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != own]
     if len(processes) > 2 * limits.processes:
         return "processes"
     suspicious = 0
     for process in processes:
-        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{process}/statm") as file:
-            _, resident, shared, *_ = file.read().split()
-            suspicious += (int(resident) - int(shared)) * page
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{process}/status") as file:
+            suspicious += sum(int(line.split()[1]) << 10 for line in file if line.startswith(("RssAnon:", "RssShmem:")))
     if suspicious < limits.total_memory:
         return ""
     really = 0
