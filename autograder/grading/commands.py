@@ -18,6 +18,12 @@ Folder = Annotated[Path, typer.Option("--class", help="The nbgrader course folde
 Database = Annotated[str | None, typer.Option("--db", help="Any SQLAlchemy URL; what the class's settings say when absent.")]
 
 
+OPEN_SCHEDULER = (
+    "This scheduler is open: whoever reaches its address, or that of a worker, can run code there and read what is graded. On a "
+    "network that is not yours alone, start it with certificates (dask scheduler --tls-cert ...) and give its tls:// address."
+)
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the grading commands to the `course` command."""
     app.command()(grade)
@@ -52,6 +58,8 @@ def grade(
     except SandboxUnavailable as error:
         own = "With --unsandboxed student code runs with your own rights: only for code you trust."
         _stop(f"{error} `course doctor` says more. {own}")
+    if scheduler and not scheduler.startswith("tls://"):
+        print(OPEN_SCHEDULER)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     tally: Counter[str] = Counter()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
