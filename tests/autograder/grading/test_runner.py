@@ -26,10 +26,11 @@ def asked(function):
 
 @pytest.mark.parametrize(("ends", "states"), [
     (lambda: os.kill(os.getpid(), signal.SIGKILL), ["returned", "returned"]),
+    (lambda: signal.raise_signal(signal.SIGALRM), ["returned", "returned"]),  # the clock, on a machine that others keep busy
     (lambda: os._exit(1), ["crashed", "returned"]),
     (lambda: os.kill(os.getpid(), signal.SIGTERM), ["crashed", "returned"]),
 ])  # fmt: skip
-def test_what_was_killed_once_is_asked_again_and_what_ended_itself_is_not(tmp_path, ends, states):
+def test_what_others_stopped_is_asked_again_and_what_ended_itself_is_not(tmp_path, ends, states):
     def answer(x):
         if not (tmp_path / "been").exists():
             (tmp_path / "been").write_text("here")
