@@ -95,6 +95,8 @@ class Classroom:
 def classroom(folder: Path, assignment: str, database: str | None = None) -> Classroom:
     """The course folder at `folder`. `database` overrides what its settings say. Raises `NoClass` with a sentence."""
     folder = folder.resolve()
+    if any(character in str(folder) for character in "%?#"):
+        raise NoClass(f"{folder}: an address of a database may hold no %, ? or #. Rename the folder, or one above it.")
     if not (folder / CONFIG).is_file():
         raise NoClass(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
     config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
