@@ -1,6 +1,5 @@
 """Effects on generated text, with the course's causal model."""
 
-import math
 import random
 from collections.abc import Sequence
 
@@ -10,13 +9,14 @@ from measured import Check, Effect, Measured
 from courselib.domain.adaptation import BATCH, WARMUP, WINDOW, continue_pretraining, nats_per_word, perplexity
 from courselib.lab import models
 from courselib.lab.data import worlds
-from courselib.lab.data.grammar import Grammar, kl, reweighted
+from courselib.lab.data.grammar import kl
 from courselib.lab.data.windows import Windows, token_stream
 from courselib.lab.experiments import run
 from courselib.lab.models.causal import next_token_loss
 from courselib.lab.rates import falling_rate
 from courselib.lab.training import fit
 from courselib.lora import add_lora
+from courselib.lora.habits import other_habits
 
 
 def adapt(seed: int, alpha: float) -> dict:
@@ -62,20 +62,10 @@ LEARNING_RATES = {  # the best on seeds 100 to 102, each of three or four; clini
 }
 
 
-def other_habits(grammar: Grammar, seed: int, strength: float = 2.0) -> Grammar:
-    """The same words and rules, used differently: the odds of every choice are multiplied by exp(strength * normal noise)."""
-    rng = random.Random(f"habits {seed}")
-    odds = {
-        name: [p * math.exp(strength * rng.gauss(0, 1)) for p in chances]
-        for name, chances in grammar.probabilities.items() if name != grammar.start and len(chances) > 1
-    }
-    return reweighted(grammar, odds)
-
-
 def tune(seed: int, method: str, domain: str, steps: int = STEPS) -> dict:
     """Trains the causal model on a domain; share of held-out tokens that it predicts before and after, in percent."""
     general = worlds.world("general").grammar()
-    target = other_habits(general, seed) if domain == "other habits" else worlds.world(domain).grammar()
+    target = other_habits(seed) if domain == "other habits" else worlds.world(domain).grammar()
     draws = {part: random.Random(f"{domain} {part} {seed}") for part in ("train", "test")}
     model, tokenizer = models.load("causal")
     stream = token_stream(tokenizer, [target.sample(draws["train"]) for _ in range(DOCUMENTS)])

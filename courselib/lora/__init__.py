@@ -6,7 +6,10 @@ by_hand     every gradient, an attention layer and an AdamW step without autogra
 layer       one linear layer with adapters
 inject      a whole model with adapters: add, switch, merge, count
 files       adapters on disk, in peft's format
-finetuning  an encoder on 48 sentences: full, LoRA, frozen
+finetuning  an encoder on 48 sentences: full, LoRA, frozen, and two nulls
+swaps       a task whose needed rank is planted: digits with swapped pixels
+habits      a small language model with new habits: where to adapt, what is learned, what is forgotten
+spending    the activations and the operations of a step, counted
 
 Papers: Hu et al. 2021, arXiv:2106.09685; Kalajdzievski 2023, arXiv:2312.03732.
 """

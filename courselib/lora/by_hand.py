@@ -139,8 +139,9 @@ def adamw_step(
 
     m and v start at zero, so the first ones are too small; the hats undo exactly that. Without them the first
     step is 0.1 / sqrt(0.001) = 3.16 times lr instead of 1 times lr. The decay is *decoupled*: it stays out of
-    g, m and v, but it is multiplied by lr. Defaults are torch.optim.AdamW's. Source: Loshchilov & Hutter
-    2019, algorithm 2. Raises ValueError when step is below 1.
+    g, m and v, but it is multiplied by lr: torch's convention, as are the defaults. (Loshchilov & Hutter 2019,
+    algorithm 2, multiply the decay by their schedule alone, so lambda means something smaller there.)
+    Raises ValueError when step is below 1.
     """
     if step < 1:
         raise ValueError(f"step counts from 1, because step 0 would divide by 1 - beta^0 = 0; {step} came.")

@@ -11,6 +11,7 @@ measured on the test split, whose words of praise and blame no model was trained
 from __future__ import annotations
 
 import copy
+import random
 import time
 from dataclasses import dataclass
 
@@ -35,7 +36,8 @@ class FinetunedEncoder:
     """One training run. `before` and `delta` hold W0 and its change, by name, for every query and value weight.
 
     `trainable` and `total` count parameters, head included; `seconds` is training alone. `delta` is what really
-    happened to the weight: W - W0 after full fine-tuning, scaling * B A for LoRA, and empty for frozen.
+    happened to the weight: W - W0 after full fine-tuning, scaling * B A for LoRA, and empty for frozen. `put_back` is the
+    accuracy with the head as trained and the encoder as it was before, if it was asked for.
     """
 
     method: str
@@ -46,23 +48,30 @@ class FinetunedEncoder:
     seconds: float
     before: dict[str, Tensor]
     delta: dict[str, Tensor]
+    put_back: float | None = None
 
 
 def finetune_sentiment(
     method: str, seed: int, pretrained: Pretrained, *, rank: int = 8, alpha: float = 16,
-    learning_rate: float | None = None, split: str = "test",
+    learning_rate: float | None = None, split: str = "test", steps: int | None = None, random_labels: bool = False,
+    put_back: bool = False, test_sentences: int | None = None,
 ) -> FinetunedEncoder:
     """Trains a copy of the encoder on 48 sentences by one method and measures accuracy on 200 unseen ones.
 
     The seed draws the sentences, the order of the batches, the dropout and A. `split` is what to measure on:
-    "validation" to choose a learning rate, "test" to report. `pretrained` is left as it was. Raises ValueError
-    for an unknown method.
+    "validation" to choose a learning rate, "test" to report. `steps` is 18 and
+    `test_sentences` 200 unless given. `random_labels` is a null: the
+    48 labels are dealt out anew, so that there is nothing to learn but the sentences themselves. `put_back` is another: it asks
+    how well the trained head does on the encoder as it was. `pretrained` is left as it was. Raises ValueError for an
+    unknown method.
     """
     if method not in RATES_IN_18_STEPS:
         raise ValueError(f"There is no method {method!r}; choose one of {', '.join(RATES_IN_18_STEPS)}.")
     runtime.set_seed(seed)
     tokenizer = pretrained.tokenizer
-    train, held_out = sentences(TRAIN_SENTENCES, "train", seed), sentences(TEST_SENTENCES, split, seed)
+    train, held_out = sentences(TRAIN_SENTENCES, "train", seed), sentences(test_sentences or TEST_SENTENCES, split, seed)
+    if random_labels:
+        train = train[0], random.Random(seed).sample(train[1], len(train[1]))
     model = SentenceClassifier(copy.deepcopy(pretrained.model))
     if method == "lora":
         add_lora(model, ("query", "value"), rank, alpha, train_also=("classifier",))
@@ -75,14 +84,19 @@ def finetune_sentiment(
         train_head(model, tokenizer, *train, torch.optim.AdamW(model.classifier.parameters(), lr=lr))
     else:
         optimizer = optimizer_for(model, lr)
-        fit(model, batches(tokenizer, *train), classification_loss, optimizer, steps=STEPS, progress=False)
+        fit(model, batches(tokenizer, *train), classification_loss, optimizer, steps=steps or STEPS, progress=False)
     seconds = time.perf_counter() - began
 
     report = trainable_report(model)
     before = query_value_weights(pretrained.model)
+    accuracy = text_accuracy(model, tokenizer, *held_out)
+    changes = weight_changes(model.encoder, before) if method != "frozen" else {}
+    without = None
+    if put_back:
+        model.encoder = pretrained.model
+        without = text_accuracy(model, tokenizer, *held_out)
     return FinetunedEncoder(
-        method, seed, text_accuracy(model, tokenizer, *held_out), report.trainable, report.total, seconds,
-        before, weight_changes(model.encoder, before) if method != "frozen" else {},
+        method, seed, accuracy, report.trainable, report.total, seconds, before, changes, without,
     )
 
 

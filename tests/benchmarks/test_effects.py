@@ -79,19 +79,6 @@ def test_lora_reaches_full_fine_tuning_where_only_habits_are_new(effects):
     assert lora["trained, %"] < 2 and full["trained, %"] == 100
 
 
-def test_other_habits_are_the_same_words_in_other_proportions(effects):
-    from courselib.lab.data import worlds
-    from courselib.lab.data.grammar import kl
-
-    general = worlds.world("general").grammar()
-    one, again, other = (effects.text.other_habits(general, seed) for seed in (1, 1, 2))
-    assert one.rules == general.rules and one.probabilities == again.probabilities != other.probabilities
-    assert 0.1 < kl(one, general, "token") < 0.5  # finite: nothing is said that the general world cannot say
-    assert one.probabilities["text"] == general.probabilities["text"]
-    unchanged = effects.text.other_habits(general, 1, strength=0.0).probabilities
-    assert all(unchanged[name] == pytest.approx(p) for name, p in general.probabilities.items())
-
-
 def test_a_quick_run_leaves_out_the_slowest_and_keeps_the_claims(effects, monkeypatch):
     """Every effect, with numbers made up: what would be run, and what would be said of it."""
     asked = {}

@@ -1,4 +1,4 @@
-"""Exercises of chapter 08 on a whole attention layer: forward, backward, and the optimiser's step."""
+"""Exercises of chapter 08 on a whole attention layer: forward and backward."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import solutions.lora as answers
+from autograder.asking.probes import without_autograd
 from autograder.exercises.draws import normal
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
@@ -33,15 +34,15 @@ def attention_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def _attention(X, W_q, W_k, W_v, W_o, A_q, B_q, A_v, B_v, alpha, *, width="d_k", axis=-1, scale=None, on_key=False, turn=True,
-               late=False, output=True):
+               late=False, output=True, crossed=False, query=True, value=True):
     """The forward pass with one thing wrong, chosen by a keyword."""
     s = alpha / A_q.shape[0] if scale is None else scale
-    Q = X @ W_q.T + s * X @ A_q.T @ B_q.T
-    K, V = X @ W_k.T, X @ W_v.T + s * X @ A_v.T @ B_v.T
+    Q = X @ W_q.T + s * query * X @ A_q.T @ B_q.T
+    K, V = X @ W_k.T, X @ W_v.T + s * value * X @ A_v.T @ B_v.T
     if on_key:
         Q, K = X @ W_q.T, K + s * X @ A_q.T @ B_q.T
     divisor = {"d_k": math.sqrt(K.shape[1]), "d": math.sqrt(X.shape[1]), "none": 1.0, "no root": K.shape[1]}[width]
-    scores = Q @ K.T
+    scores = K @ Q.T if crossed else Q @ K.T
     P = torch.softmax(scores, dim=axis) / divisor if late else torch.softmax(scores / divisor, dim=axis)
     return P @ V @ (W_o.T if turn else W_o) if output else P @ V
 
@@ -89,6 +90,18 @@ attention_forward = Exercise(
             says="This is the frozen layer without its two LoRA pairs. Add them to the query and the value projection.",
         ),
         Misconception(
+            "query_only", _wrong_attention(value=False), earns=1,
+            says="Only the query has its LoRA pair. The value projection has one as well: + α/r · X A_v^T B_v^T.",
+        ),
+        Misconception(
+            "value_only", _wrong_attention(query=False), earns=1,
+            says="Only the value has its LoRA pair. The query projection has one as well: + α/r · X A_q^T B_q^T.",
+        ),
+        Misconception(
+            "scores_transposed", _wrong_attention(crossed=True), earns=1,
+            says="Your scores are K Q^T. Row i has to hold how much token i, the one that asks, likes each key: Q K^T.",
+        ),
+        Misconception(
             "no_output_projection", _wrong_attention(output=False),
             "You stopped at H = P V. The output projection is missing: multiply by W_o.T.",
         ),
@@ -115,7 +128,7 @@ def attention_backward_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def _backward(X, W_q, W_k, W_v, W_o, A_q, B_q, A_v, B_v, alpha, grad_out, *, centred=True, temperature=True, scaled=True,
-              gate=True, turn=True, sums="row", adapted=True):
+              gate=True, turn=True, sums="row", adapted=True, crossed=False, order="AB"):
     """The backward pass with one thing wrong, chosen by a keyword."""
     s = alpha / A_q.shape[0]
     inside = s if adapted else 0.0
@@ -128,9 +141,10 @@ def _backward(X, W_q, W_k, W_v, W_o, A_q, B_q, A_v, B_v, alpha, grad_out, *, cen
     sums = {"row": products.sum(-1, keepdim=True), "along the row": products.sum(-1), "diagonal": products}[sums]
     grad_S = grad_P - sums if centred else grad_P
     grad_S = grad_S * P if gate else grad_P
-    grad_Q = grad_S @ K / (math.sqrt(K.shape[1]) if temperature else 1.0)
+    grad_Q = (grad_S.T if crossed else grad_S) @ K / (math.sqrt(K.shape[1]) if temperature else 1.0)
     s = s if scaled else 1.0
-    return (s * (grad_Q @ B_q).T @ X, s * grad_Q.T @ (X @ A_q.T), s * (grad_V @ B_v).T @ X, s * grad_V.T @ (X @ A_v.T))
+    of_q, of_v = (s * (grad_Q @ B_q).T @ X, s * grad_Q.T @ (X @ A_q.T)), (s * (grad_V @ B_v).T @ X, s * grad_V.T @ (X @ A_v.T))
+    return {"AB": (*of_q, *of_v), "BA": (*of_q[::-1], *of_v[::-1]), "v first": (*of_v, *of_q)}[order]
 
 
 def _wrong_backward(**how: Any) -> Any:
@@ -140,6 +154,7 @@ def _wrong_backward(**how: Any) -> Any:
 attention_backward = Exercise(
     id="lora.attention_backward",
     answer=answers.lora_attention_backward,
+    probe=without_autograd,
     cases=attention_backward_cases,
     parts=[
         Part("grad_A_q", 2, of=0), Part("grad_B_q", 1, of=1),
@@ -179,95 +194,21 @@ attention_backward = Exercise(
             "moves all probabilities of its row.",
         ),
         Misconception(
+            "key_gradient_mixed", _wrong_backward(crossed=True), earns=2,
+            says="The value path is right. For the queries you used grad_S transposed. S = Q K^T, so grad_Q = grad_S @ K; "
+            "transposed it belongs to the keys, grad_K = grad_S.T @ Q.",
+        ),
+        Misconception(
+            "b_before_a", _wrong_backward(order="BA"),
+            says="All four are right, but B comes before A. The statement's order: A and B of the query, then of the value.",
+        ),
+        Misconception(
+            "value_before_query", _wrong_backward(order="v first"),
+            says="All four are right, but the value's pair comes first. The query's is the first, then the value's.",
+        ),
+        Misconception(
             "forward_without_lora", _wrong_backward(adapted=False),
             "You computed Q and V from the frozen weights alone. The backward pass needs the forward pass's, with LoRA.",
-        ),
-    ],
-)
-
-# --- adamw_step -------------------------------------------------------------------------------------------------------
-
-
-def adamw_cases(rng: np.random.Generator) -> list[Case]:
-    def case(label: str, step: int, group: str, **settings: float) -> Case:
-        shape = (3, 4)
-        started = step > 1
-        inputs = {
-            "theta": normal(rng, *shape), "grad": normal(rng, *shape),
-            "m": 0.3 * normal(rng, *shape) * started, "v": 0.2 * normal(rng, *shape) ** 2 * started, "step": step,
-            "lr": 0.2, "beta1": 0.9, "beta2": 0.99, "eps": 0.05, "weight_decay": 0.4,
-        }
-        return Case(label, inputs | settings, group)
-
-    return [
-        case("first step", 1, "first"),
-        case("step 7", 7, "later"),
-        case("step 3, a larger eps", 3, "later", eps=0.2),
-    ]
-
-
-def _adamw(theta, grad, m, v, step, lr, beta1, beta2, eps, weight_decay, *, corrected=True, decay="decoupled", eps_inside=False,
-           hats_out=False):
-    """The step with one thing wrong, chosen by a keyword."""
-    if decay == "coupled":
-        grad = grad + weight_decay * theta
-    m, v = beta1 * m + (1 - beta1) * grad, beta2 * v + (1 - beta2) * grad**2
-    m_hat, v_hat = (m / (1 - beta1**step), v / (1 - beta2**step)) if corrected else (m, v)
-    size = (v_hat + eps).sqrt() if eps_inside else v_hat.sqrt() + eps
-    shrink = {"decoupled": lr * weight_decay, "not_times_lr": weight_decay, "coupled": 0.0, "none": 0.0, "late": 0.0}[decay]
-    if decay == "late":
-        theta = theta - lr * m_hat / size
-        return theta - lr * weight_decay * theta, m, v
-    return theta - shrink * theta - lr * m_hat / size, *((m_hat, v_hat) if hats_out else (m, v))
-
-
-def _wrong_adamw(**how: Any) -> Any:
-    return lambda **inputs: _adamw(**inputs, **how)
-
-
-adamw_step = Exercise(
-    id="lora.adamw_step",
-    answer=answers.lora_adamw_step,
-    cases=adamw_cases,
-    keeps_inputs=True,
-    parts=[
-        Part("m", 1, of=1), Part("v", 1, of=2),
-        Part("theta at the first step", 1, of=0, on="first"), Part("theta later on", 1, of=0, on="later"),
-    ],
-    misconceptions=[
-        Misconception(
-            "no_bias_correction", _wrong_adamw(corrected=False), earns=2,
-            says="The bias correction is missing: m and v start at zero and are too small at first. With the usual "
-            "0.9 and 0.999 the "
-            "first step would come out 3.16 times too long.",
-        ),
-        Misconception(
-            "decay_not_times_lr", _wrong_adamw(decay="not_times_lr"), earns=2,
-            says="Your weight decay is not multiplied by the learning rate. AdamW shrinks by lr · weight_decay a "
-            "step; without lr "
-            "the weights would be gone in a few steps.",
-        ),
-        Misconception(
-            "coupled_decay", _wrong_adamw(decay="coupled"),
-            says="You added the decay to the gradient. That is Adam with L2, where the decay is divided by √v like "
-            "everything else; "
-            "AdamW decouples it (that is what the W stands for).",
-        ),
-        Misconception(
-            "no_decay", _wrong_adamw(decay="none"), earns=2,
-            says="This is plain Adam: the weight decay is missing.",
-        ),
-        Misconception(
-            "eps_inside_root", _wrong_adamw(eps_inside=True), earns=2,
-            says="You put eps inside the square root. It is added after the root: √v̂ + eps.",
-        ),
-        Misconception(
-            "hats_returned", _wrong_adamw(hats_out=True), earns=2,
-            says="theta is right. Return m and v as they are: the corrected ones serve this step only.",
-        ),
-        Misconception(
-            "decay_last", _wrong_adamw(decay="late"), earns=2,
-            says="You decayed theta after the step. torch.optim.AdamW decays the old theta, before the gradient's part.",
         ),
     ],
 )

@@ -222,7 +222,8 @@ static_memory = Exercise(
         ),
         Misconception(
             "no_gradient", lambda parameters, trainable: (4 * parameters + 8 * trainable) / 1e9,
-            says="You gave each trained parameter 8 bytes beside its own 4. It needs 12: a gradient and AdamW's two moments.",
+            says="You gave a trained parameter 12 bytes in all. It has 16: 4 for itself, and 12 for its gradient and two "
+            "moments. Either the gradient is missing, or you took the 12 for everything (4 · frozen + 12 · trained).",
         ),
         Misconception(
             "gibibytes", lambda parameters, trainable: (4 * parameters + 12 * trainable) / 2**30,

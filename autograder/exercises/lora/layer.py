@@ -1,4 +1,4 @@
-"""Exercises of chapter 08 on one layer: forward, scale, gradients."""
+"""Exercise of chapter 08 on one layer: the forward pass and its scale."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 import solutions.lora as answers
 from autograder.exercises.draws import normal
-from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- forward ----------------------------------------------------------------------------------------------------------
 
@@ -60,6 +59,14 @@ def width_for_rank(x: Tensor, W0: Tensor, lora_A: Tensor, lora_B: Tensor, alpha:
     return x @ W0.T + alpha / lora_A.shape[1] * x @ lora_A.T @ lora_B.T
 
 
+def d_out_for_rank(x: Tensor, W0: Tensor, lora_A: Tensor, lora_B: Tensor, alpha: float) -> Tensor:
+    return x @ W0.T + alpha / lora_B.shape[0] * x @ lora_A.T @ lora_B.T
+
+
+def subtracted(x: Tensor, W0: Tensor, lora_A: Tensor, lora_B: Tensor, alpha: float) -> Tensor:
+    return x @ W0.T - alpha / lora_A.shape[0] * x @ lora_A.T @ lora_B.T
+
+
 SCALE_MISTAKES = {
     "no_scale": (
         lambda alpha, rank: 1.0,
@@ -72,6 +79,14 @@ SCALE_MISTAKES = {
     "upside_down": (
         lambda alpha, rank: rank / alpha,
         "Your scale is r/α: it is the other way up.",
+    ),
+    "squared": (
+        lambda alpha, rank: (alpha / rank) ** 2,
+        "You applied the scale twice, once to each factor perhaps: this is (α/r)². It multiplies the product B A once.",
+    ),
+    "rounded_down": (
+        lambda alpha, rank: alpha // rank,
+        "Your scale is rounded down: alpha // rank. A scale is no whole number; with α = 2 and r = 4 the update would vanish.",
     ),
     "root_of_rank": (
         lambda alpha, rank: alpha / math.sqrt(rank),
@@ -106,119 +121,17 @@ forward = Exercise(
             says="You divided by lora_A.shape[1], which is d_in. lora_A is (r, d_in): the rank is its number of rows, shape[0].",
         ),
         Misconception(
+            "d_out_for_rank", d_out_for_rank, earns=1,
+            says="You divided by lora_B.shape[0], which is d_out. lora_B is (d_out, r): the rank is its number of columns, "
+            "shape[1].",
+        ),
+        Misconception(
+            "subtracted", subtracted, earns=1,
+            says="You subtracted the update. LoRA adds it: x @ W0.T + α/r · (x @ A.T) @ B.T.",
+        ),
+        Misconception(
             "no_base", no_base, earns=1,
             says="This is the scaled update alone. LoRA adds it to the frozen layer's output x @ W0.T.",
         ),
-    ],
-)
-
-# --- gradient ---------------------------------------------------------------------------------------------------------
-
-
-def gradient_cases(rng: np.random.Generator) -> list[Case]:
-    def case(n: int, d_in: int, d_out: int, rank: int, alpha: float, group: str = "main") -> Case:
-        inputs = {
-            "x": normal(rng, n, d_in),
-            "grad_h": normal(rng, n, d_out),
-            "lora_A": normal(rng, rank, d_in),
-            "lora_B": normal(rng, d_out, rank) if group == "main" else torch.zeros(d_out, rank),
-            "alpha": alpha,
-        }
-        label = f"batch of {n}, d_in {d_in}, d_out {d_out}, rank {rank}, alpha {alpha:g}"
-        return Case(label + ("" if group == "main" else ", B = 0"), inputs, group)
-
-    return [case(4, 6, 5, 3, 8.0), case(3, 5, 5, 2, 1.0), case(3, 4, 6, 2, 6.0, group="start")]
-
-
-def _gradient(scale: float, x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tensor) -> tuple[Tensor, Tensor]:
-    return scale * (grad_h @ lora_B).T @ x, scale * grad_h.T @ (x @ lora_A.T)
-
-
-def gradient_averaged(x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    return _gradient(alpha / lora_A.shape[0] / x.shape[0], x, grad_h, lora_A, lora_B)
-
-
-def gradient_swapped(x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    return _gradient(alpha / lora_A.shape[0], x, grad_h, lora_A, lora_B)[::-1]
-
-
-def gradient_transposed(x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    grad_A, grad_B = _gradient(alpha / lora_A.shape[0], x, grad_h, lora_A, lora_B)
-    return grad_A.T, grad_B.T
-
-
-def gradient_scale_once(x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    grad_A, grad_B = _gradient(1.0, x, grad_h, lora_A, lora_B)
-    return grad_A, alpha / lora_A.shape[0] * grad_B
-
-
-def gradient_B_transposed(x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    grad_A, grad_B = _gradient(alpha / lora_A.shape[0], x, grad_h, lora_A, lora_B)
-    return grad_A, grad_B.T
-
-
-def gradient_scale_in_A(x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    grad_A, grad_B = _gradient(1.0, x, grad_h, lora_A, lora_B)
-    return alpha / lora_A.shape[0] * grad_A, grad_B
-
-
-gradient = Exercise(
-    id="lora.gradient",
-    answer=answers.lora_gradient,
-    cases=gradient_cases,
-    parts=[
-        Part("shapes", 1, shape_only=True),
-        Part("grad_A", 2, of=0, on="main"),
-        Part("grad_B", 2, of=1, on="main"),
-        Part("first step, where B = 0", 1, on="start"),
-    ],
-    misconceptions=[
-        Misconception(
-            "no_scale", lambda x, grad_h, lora_A, lora_B, alpha: _gradient(1.0, x, grad_h, lora_A, lora_B), earns=1,
-            says="The factor α/r is missing from both gradients. It multiplies the forward pass, so the chain rule keeps it.",
-        ),
-        Misconception(
-            "averaged", gradient_averaged, earns=1,
-            says="You divided by the batch size. If the loss is a mean, that 1/n already sits inside grad_h; here "
-            "the rows are summed.",
-        ),
-        Misconception(
-            "swapped", gradient_swapped,
-            "Both gradients are right, in the wrong order: return (grad_A, grad_B).",
-        ),
-        Misconception(
-            "transposed", gradient_transposed,
-            "Both gradients are transposed. A gradient always has the shape of the thing it belongs to: grad_A is (r, d_in).",
-        ),
-        Misconception(
-            "scale_in_B_only", gradient_scale_once, earns=4,
-            says="grad_B is right, grad_A lacks the factor α/r. The scale stands in front of the whole product B A x, so both "
-            "factors see it.",
-        ),
-        Misconception(
-            "scale_in_A_only", gradient_scale_in_A, earns=3,
-            says="grad_A is right, grad_B lacks the factor α/r. The scale stands in front of the whole product, so both see it.",
-        ),
-        Misconception(
-            "grad_B_transposed", gradient_B_transposed, earns=2,
-            says="grad_A is right, grad_B is transposed. It has the shape of lora_B, (d_out, r), so grad_h.T goes first.",
-        ),
-        Misconception(
-            "alpha_alone", lambda x, grad_h, lora_A, lora_B, alpha: _gradient(alpha, x, grad_h, lora_A, lora_B), earns=1,
-            says="You multiplied both gradients by α and did not divide by the rank. The scale is α/r.",
-        ),
-    ],
-)
-
-# --- why_scale --------------------------------------------------------------------------------------------------------
-
-why_scale = Written(
-    id="lora.why_scale",
-    answer=answers.lora_why_scale,
-    rubric=[
-        (1, "α is a strength that can be set apart from the rank (like a learning rate of the update), so α ≠ r makes sense"),
-        (1, "α/r was meant to let the rank change without tuning the learning rate again"),
-        (1, "α/r does not cancel the rank: the mean square of the update goes like α²/r and falls as r grows"),
-        (1, "α/√r keeps it constant, with the chapter's measurement over r as evidence"),
     ],
 )
