@@ -93,6 +93,7 @@ def test_mixing_and_choosing_by_hand():
 def test_the_mix_adds_up_and_the_domain_comes_first():
     assert adaptation.data_mix(1000, 0.1) == (900, 100)
     assert adaptation.data_mix(7, 0.4) == (4, 3)
+    assert adaptation.data_mix(5, 0.5) == (2, 3) and adaptation.data_mix(7, 0.5) == (3, 4)  # a half goes up; round(2.5) is 2
     assert adaptation.data_mix(50, 0.0) == (50, 0) and adaptation.data_mix(50, 1.0) == (0, 50)
     assert all(sum(adaptation.data_mix(n, share / 7)) == n for n in range(1, 40) for share in range(8))
     with pytest.raises(ValueError, match="0.1 means a tenth"):
