@@ -102,6 +102,23 @@ def domain_choose_alpha(
     return alphas[scores.index(min(scores))]
 
 
+def domain_adapt_step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, notes: Tensor, general: Tensor) -> None:
+    """One step of continued pretraining that learns the notes and does not lose what the model knew. Change the model in place.
+
+    model: was pretrained on general text. `model(ids)` takes tokens (windows, n) and returns logits (windows, n, vocab): those at
+    a position are for the token that comes next.   optimizer: Adam over the model's parameters, at a rate that is right for
+    learning the notes; its gradients are zero.
+    notes, general: 8 windows each, (8, length); other ones at each step.
+
+    Your step is carried out 150 times. Then it is measured, exactly: which share of the distance to the notes is gone (it should
+    be 0.87 at least), and how far the model has left the general text behind (0.14 at most; 1 is a model of notes alone).
+    """
+    windows = torch.cat([notes, general])
+    predicted = model(windows[:, :-1]).flatten(0, 1)  # (16 * (length - 1), vocab)
+    torch.nn.functional.cross_entropy(predicted, windows[:, 1:].flatten()).backward()
+    optimizer.step()
+
+
 def domain_predict_forgetting() -> tuple[str, str, str]:
     """Three predictions about the small model, each "more" or "less". Commit yourself before the next cells show it.
 

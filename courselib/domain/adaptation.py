@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -47,10 +47,15 @@ def nats_per_word(pretrained: Pretrained, name: str, texts: int = 60, seed: int 
 
     Compare with `worlds.world(name).grammar("test").entropy("token")`, which no model can beat in the long run.
     """
-    world = worlds.world(name)
-    documents, truth = world.texts(texts, "test", seed), world.grammar("test")
-    words = sum(len(truth.tokens(document)) for document in documents)
-    return -sum(log_likelihood(pretrained.model, pretrained.tokenizer, documents)) / words
+    documents, words = _held_out(name, texts, seed)
+    return -sum(log_likelihood(pretrained.model, pretrained.tokenizer, list(documents), size=8)) / words
+
+
+@lru_cache(maxsize=64)  # runs that are compared are asked about the same documents
+def _held_out(name: str, texts: int, seed: int) -> tuple[tuple[str, ...], int]:
+    """Fresh documents of a world, and how many words and marks they have together."""
+    documents, truth = worlds.world(name).texts(texts, "test", seed), worlds.world(name).grammar("test")
+    return tuple(documents), sum(len(truth.tokens(document)) for document in documents)
 
 
 @torch.no_grad()
@@ -72,9 +77,10 @@ def nats_per_character(pretrained: Pretrained, texts: Sequence[str], window: int
     return nats / tokens, nats / characters
 
 
-@cache  # runs that are compared read the same documents, and writing them takes a tenth of a run
-def _training_texts(name: str, documents: int, seed: int) -> tuple[str, ...]:
-    return tuple(worlds.world(name).texts(documents, "train", seed))
+@lru_cache(maxsize=64)  # runs that are compared read the same documents; to write and cut them takes a tenth of a run
+def _training_stream(tokenizer: Any, name: str, documents: int, seed: int) -> Tensor:
+    """The documents a world is adapted to, as one stream of tokens: (tokens,). The tokenizer is known by its identity."""
+    return token_stream(tokenizer, worlds.world(name).texts(documents, "train", seed))
 
 
 def continue_pretraining(
@@ -95,7 +101,7 @@ def continue_pretraining(
     if prepare is not None:
         prepare(model)
     shares = {domain: new, general: BATCH - new} if new < BATCH else {domain: new}
-    streams = [token_stream(tokenizer, _training_texts(name, documents, seed)) for name in shares]
+    streams = [_training_stream(tokenizer, name, documents, seed) for name in shares]
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, fused=True)
     schedule = falling_rate(optimizer, WARMUP, steps, 0.9)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import solutions.domain as answers
+from autograder.asking.probes import without_autograd
 from autograder.exercises.draws import normal
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
@@ -122,6 +123,7 @@ def _wrong_gradient(**how: Any) -> Any:
 nll_gradient = Exercise(
     id="domain.nll_gradient",
     answer=answers.domain_nll_gradient,
+    probe=without_autograd,
     cases=nll_gradient_cases,
     parts=[
         Part("shape", 1, shape_only=True), Part("every position counts", 2, on="plain"), Part("padding", 1, on="padding"),
