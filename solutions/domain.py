@@ -125,7 +125,7 @@ def domain_predict_forgetting() -> tuple[str, str, str]:
     First, LoRA on the blocks, adapter on. Take the plain run whose learning rate was made so small that it has learned the notes
     just as well as LoRA. Has LoRA forgotten more or less of the general text than this plain run?
     Second, EWC. It ends farther away from the pretrained weights than plain training does. Has it forgotten more or less?
-    Third, replay with half general text, trained for twice as many steps. Has it then forgotten more or less than before?
+    Third, replay with half general text, trained for two and a half times as many steps. Has it then forgotten more or less than before?
     """
     return "more", "less", "less"
 
@@ -165,21 +165,22 @@ def domain_packed_mask(lengths: list[int]) -> Tensor:
 
 def domain_choose_protection() -> str:
     """A clinic adapts the small model of this chapter. Its rules: the general loss may rise by at most 0.6 nats a word; there is
-    time for 36 steps; and the contract for the general text ends *before* the adaptation begins. (Until then it may be read.)
+    time for 24 steps; and the contract for the general text ends *before* the adaptation begins. (Until then it may be read.)
 
     Choose a method out of the tables of sections 4 and 5. In at most eight sentences: say which, and which you reject and
     why; quote the measurements with their intervals that decide it; name one thing that the intervals do not cover, and one
-    measurement that would change your mind. Would you choose the same with time for 72 steps and no end to the contract?
+    measurement that would change your mind. Would you choose the same with time for 60 steps and no end to the contract?
     """
     return """
 I choose EWC. Replay would keep the rule on forgetting too, but it needs the general text while it trains, and the contract ends
 before; EWC reads that text once, for the Fisher information, and then needs only the weights and one number for each. Plain
-training is out: at the rate of section 3 its general loss rises by about four nats a word, and the gentle run (1e-3), which
-nearly keeps to 0.6, has learned much less of the notes than EWC, far outside both intervals. LoRA with its adapter on learns
+training is out: at the rate of section 3 its general loss rises by about three nats a word, and the gentle run (1e-3), which
+keeps to 0.6, has learned much less of the notes than EWC, far outside both intervals. LoRA with its adapter on learns
 less and forgets more than EWC; only with the adapter off is everything back, and then the notes are gone too. The intervals
 cover five seeds of the adaptation; they do not cover another pretrained model, other test texts, or real notes. I
-would change my mind if EWC on a second pretrained model rose by more than 0.6. With 72 steps and the text at hand I would take
-replay: there it has learned as much as EWC has, and has forgotten less.
+would change my mind if EWC on a second pretrained model rose by more than 0.6. With 60 steps and the text at hand I would take
+replay: that run was measured, it learned more than EWC did in 24 steps, and its general loss rose by less than 0.6. EWC at 60
+steps was not measured, so I would run it before I called replay the better one.
 """
 
 

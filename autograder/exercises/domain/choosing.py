@@ -69,7 +69,7 @@ choose_protection = Written(
         (1, "names something that the intervals do not cover (pretrained model, test texts, real notes) and a measurement "
             "that would "
             "change the choice"),
-        (1, "72 steps and the text at hand: replay, from the measured change of order"),
+        (1, "60 steps and the text at hand: replay, from its measured longer run; or says that EWC at 60 steps was not measured"),
     ],
 )
 
