@@ -19,7 +19,7 @@ OLD, NEW = np.arange(20), np.arange(10, 30)  # the tokens that are common in eit
 
 
 def chain(rng: np.random.Generator, tokens: np.ndarray) -> np.ndarray:
-    """A source of text: after each token mostly four others follow, of those that are common in it. (vocab, vocab), rows sum to 1."""
+    """A source of text: after each token mostly four others follow, of those common in it. (vocab, vocab), rows sum to 1."""
     table = np.full((VOCAB, VOCAB), 0.03 / VOCAB)  # and rarely any other: so no divergence is infinite
     for row in table:
         row[rng.choice(tokens, 4, replace=False)] += 0.97 * rng.dirichlet(np.full(4, 2.0))
@@ -66,8 +66,8 @@ def form(**inputs: Any) -> Tensor:
     return torch.zeros(VOCAB, VOCAB)
 
 
-# Over 30 seeds: half notes and half general text learns .91 to .95 and forgets .05 to .09 (4 windows of each: .91 and .09). Notes
-# alone .98 to .99 and .67 to .82, at .008 instead of .03 .92 to .95 and .26 to .39, at .0015 .38 to .59 and .05 at most; at .004 to
+# Over 30 seeds: half notes and half general text learns .91 to .95 and forgets .05 to .09 (4 windows of each the same).
+# Notes alone .98 to .99 and .67 to .82, at .008 instead of .03 .92 to .95 and .26 to .39, at .0015 .38 to .59 and .05 at most; at .004 to
 # .006, where a gentle rate comes closest, .79 to .92 and .13 to .26, and never both. An eighth of notes .73 to .84 and .03;
 # general text alone, and no step, .13 at most; a loss without the shift less than 0 and more than 1.
 NOT_LEARNED = (

@@ -14,7 +14,7 @@ def learned(output: Any, held: dict[str, Any]) -> float:
 
 
 def forgotten(output: Any, held: dict[str, Any]) -> float:
-    """KL(general || model) as a share of KL(general || notes): 0 for a perfect model of the general text, 1 for one of the notes."""
+    """KL(general || model) as a share of KL(general || notes): 0 for a perfect model of general text, 1 for one of the notes."""
     notes, general = (np.asarray(held[name], dtype=float) for name in ("notes", "general"))
     return _kl(general, np.asarray(output, dtype=float)) / _kl(general, np.log(notes))
 

@@ -1,5 +1,6 @@
 """Domain adaptation: hand-worked numbers, the batches, and the trade between the new domain and the old."""
 
+import copy
 import itertools
 
 import pytest
@@ -110,3 +111,13 @@ def test_nats_a_token_and_a_character():
     assert 3 < token / character < 8  # characters a token
     with pytest.raises(ValueError, match="one window takes 64"):
         adaptation.nats_per_character(causal, ["Short."], window=64)
+
+
+def test_a_stream_is_made_once_for_each_tokenizer():
+    """Runs that are compared share their tokens; another tokenizer, seed or world does not get them."""
+    make, tokenizer = adaptation._training_stream, models.load("causal").tokenizer
+    first = make(tokenizer, "clinical", 5, 0)
+    assert make(tokenizer, "clinical", 5, 0) is first
+    assert make(copy.deepcopy(tokenizer), "clinical", 5, 0) is not first
+    for world, seed in (("clinical", 1), ("general", 0)):
+        assert not torch.equal(make(tokenizer, world, 5, seed)[:20], first[:20])
