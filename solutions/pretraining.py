@@ -228,7 +228,7 @@ training, the causal mask lets every position predict its successor in one and t
 the same blanks, against exact answers, and the causal one got within one nat after a fraction of the sentences. When
 the loss of the causal model was cut down to 15 % of its positions, it needed more sentences than before, but still far
 fewer than MLM. So the labels explain a part of the difference and not all of it. Nor do the
-swapped words explain the rest: without them the masked model needed about as many sentences as with them. One would still
+swapped words explain the rest: without them the masked model needed nearly as many sentences as with them. One would still
 choose MLM where a text is to be understood rather than written, as in tagging or classification: each token's vector has
 seen both sides, and a blank is filled in one pass, for which the causal model needed one pass for every word of the
 vocabulary.

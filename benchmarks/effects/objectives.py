@@ -7,7 +7,7 @@ from measured import Check, Effect, Measured
 from courselib import pretraining
 from courselib.lab.experiments import run
 
-NATS, ASK_AT = 1.0, range(60, 501, 20)
+NATS, ASK_AT = 1.0, tuple(range(60, 501, 20))
 SETTINGS = {  # each with its best learning rate: see courselib.pretraining.mini
     "masked": {"shares": (0.8, 0.1)},
     "masked, all hidden": {"shares": (1.0, 0.0), "lr": 6e-3},
@@ -32,8 +32,8 @@ def masking(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Me
             Check("40 % chosen instead of 15 %: times as many sentences", times["masked, 40 %"], 1, at_most=True),
         ],
         table, columns=("sentences to 1 nat",),
-        note="Chapter 01's mini model (two layers, width 64), its language of 4,032 sentences and its 18 blanks. Times are seed by "
-        "seed, against 80/10/10 at 15 %. If swapped words were what slows a masked model down, it would need a third of the "
+        note="Chapter 01's mini model (two layers, width 64), its language of 4,032 sentences and its 18 blanks. Times are "
+        "seed by seed, against 80/10/10 at 15 %. If swapped words were what slows a masked model down, it would need a third of the "
         "sentences without them, as the causal model with as few labels does; 0.8 leaves room for chance.",
     )
 

@@ -21,7 +21,6 @@ from courselib.lab.rates import falling_rate
 from courselib.lab.training import fit
 from courselib.lora import add_lora
 
-
 GONE = "share of the nats above the floor gone"
 
 
@@ -66,9 +65,9 @@ def domain_adaptation(seeds: Sequence[int], cache: bool = True, quick: bool = Fa
         table, columns=("clinical before", "clinical after", "general before", "general after", GONE),
         note=f"Perplexity a word, chapter 03's small model, {small_model.STEPS} steps. {small_model.NOTES} of the "
              f"{small_model.DOCUMENTS:,} documents of its pretraining were clinical notes, so their words are partly "
-             "known and the fall says something: a model that has never seen a clinical word begins at millions, and nearly any training brings that down. The last "
-             "column holds the loss against the exact entropy. There is one pretrained model; the seeds draw the notes, their "
-             "order and the test texts.",
+             "known and the fall says something: a model that has never seen a clinical word begins at millions, and nearly "
+             "any training brings that down. The last column holds the loss against the exact entropy. There is one "
+             "pretrained model; the seeds draw the notes, their order and the test texts.",
     )
 
 
