@@ -33,8 +33,8 @@ def masking(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Me
         ],
         table, columns=("sentences to 1 nat",),
         note="Chapter 01's mini model (two layers, width 64), its language of 4,032 sentences and its 18 blanks. Times are "
-        "seed by seed, against 80/10/10 at 15 %. If swapped words were what slows a masked model down, it would need a third of the "
-        "sentences without them, as the causal model with as few labels does; 0.8 leaves room for chance.",
+        "seed by seed, against 80/10/10 at 15 %. If swapped words were what slows a masked model down, it would need a third of "
+        "the sentences without them, as the causal model with as few labels does; 0.8 leaves room for chance.",
     )
 
 
