@@ -6,6 +6,8 @@ vocabulary    what a tokenizer makes of a domain's words
 loss          the mean over tokens and over documents, and their gradients
 adaptation    continued pretraining, perplexity, mixing, forgetting
 small_model   the course's small language model, adapted
+matched       how much is forgotten when the same has been learned
+packing       many documents in one window, kept apart
 task          a task of the domain, fine-tuned before and after
 curriculum    the order in which texts come
 """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -46,10 +47,15 @@ def nats_per_word(pretrained: Pretrained, name: str, texts: int = 60, seed: int 
 
     Compare with `worlds.world(name).grammar("test").entropy("token")`, which no model can beat in the long run.
     """
-    world = worlds.world(name)
-    documents, truth = world.texts(texts, "test", seed), world.grammar("test")
-    words = sum(len(truth.tokens(document)) for document in documents)
-    return -sum(log_likelihood(pretrained.model, pretrained.tokenizer, documents)) / words
+    documents, words = _held_out(name, texts, seed)
+    return -sum(log_likelihood(pretrained.model, pretrained.tokenizer, list(documents), size=8)) / words
+
+
+@lru_cache(maxsize=64)  # runs that are compared are asked about the same documents
+def _held_out(name: str, texts: int, seed: int) -> tuple[tuple[str, ...], int]:
+    """Fresh documents of a world, and how many words and marks they have together."""
+    documents, truth = worlds.world(name).texts(texts, "test", seed), worlds.world(name).grammar("test")
+    return tuple(documents), sum(len(truth.tokens(document)) for document in documents)
 
 
 @torch.no_grad()
@@ -71,6 +77,12 @@ def nats_per_character(pretrained: Pretrained, texts: Sequence[str], window: int
     return nats / tokens, nats / characters
 
 
+@lru_cache(maxsize=64)  # runs that are compared read the same documents; to write and cut them takes a tenth of a run
+def _training_stream(tokenizer: Any, name: str, documents: int, seed: int) -> Tensor:
+    """The documents a world is adapted to, as one stream of tokens: (tokens,). The tokenizer is known by its identity."""
+    return token_stream(tokenizer, worlds.world(name).texts(documents, "train", seed))
+
+
 def continue_pretraining(
     pretrained: Pretrained, domain: str, *, alpha: float = 1.0, general: str = "general", documents: int = 500, steps: int = 120,
     lr: float = 2e-3, window: int = WINDOW, seed: int = 0, prepare: Callable[[nn.Module], Any] | None = None,
@@ -89,7 +101,7 @@ def continue_pretraining(
     if prepare is not None:
         prepare(model)
     shares = {domain: new, general: BATCH - new} if new < BATCH else {domain: new}
-    streams = [token_stream(tokenizer, worlds.world(name).texts(documents, "train", seed)) for name in shares]
+    streams = [_training_stream(tokenizer, name, documents, seed) for name in shares]
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, fused=True)
     schedule = falling_rate(optimizer, WARMUP, steps, 0.9)
 
@@ -132,9 +144,10 @@ def choose_alpha(
 def data_mix(samples: int, general_share: float) -> tuple[int, int]:
     """How many of `samples` training samples come from the domain and how many are general: (domain, general), in this order.
 
-    The general ones are rounded to the nearest whole number and the domain gets the rest, so the two always add up.
+    The general ones are rounded to the nearest whole number, a half up, and the domain gets the rest: the two always add up.
+    (Python's `round` takes a half to the even neighbour: `round(2.5)` is 2.)
     """
     if not 0 <= general_share <= 1:
         raise ValueError(f"general_share is a share, from 0 to 1, but {general_share} came: 0.1 means a tenth.")
-    general = round(samples * general_share)
+    general = math.floor(samples * general_share + 0.5)
     return samples - general, general

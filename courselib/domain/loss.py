@@ -61,12 +61,11 @@ def nll_gradient(logits: Tensor, target: Tensor) -> Tensor:
     """The gradient of the mean of -log softmax(logits)[target] with respect to the logits, without autograd.
 
     logits: (positions, vocab).   target: (positions,), `IGNORED` where a position does not count.   Returns (positions, vocab):
-    (p - onehot) / n in the n positions that count, zero in the others. Raises ValueError when no position counts.
+    (p - onehot) / n in the n positions that count, zero in the others. Where none counts all of it is zero: a batch of nothing
+    but padding teaches nothing. (torch's own mean over no positions is nan.)
     """
     counts = target != IGNORED  # (positions,)
-    if not counts.any():
-        raise ValueError("No position counts: every target is -100. Was a whole batch masked?")
     gradient = logits.softmax(-1)  # (positions, vocab)
     rows = torch.arange(len(target))[counts]
     gradient[rows, target[counts]] -= 1
-    return gradient * counts[:, None] / counts.sum()
+    return gradient * counts[:, None] / counts.sum().clamp(min=1)

@@ -10,10 +10,11 @@ than noise. `resize_token_embeddings` of transformers draws around that mean by 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from courselib.lab.models.classifier import mean_pool, tokenise
@@ -24,6 +25,20 @@ CLINICAL = (
     "hepatomegaly", "cholecystectomy", "myocardial infarction",
 )
 STARTS = ("mean", "random")
+MEANINGS = {  # an expression, and what a layman would say
+    "hypertension": "blood pressure that is too high",
+    "tachycardia": "a heart that beats too fast",
+    "electrocardiogram": "a recording of the electrical activity of the heart",
+    "hepatomegaly": "an enlarged liver",
+    "cholecystectomy": "an operation that removes the gall bladder",
+    "myocardial infarction": "a heart attack",
+    "metformin": "a drug for people with too much sugar in the blood",
+    "aspirin": "a common pill against pain and headache",
+    "pneumonia": "an infection of the lungs",
+    "nephropathy": "a disease of the kidneys",
+    "arthralgia": "pain in the joints",
+    "dermatitis": "an inflammation of the skin",
+}
 
 
 def pieces(tokenizer: Any, words: Sequence[str]) -> dict[str, list[str]]:
@@ -65,10 +80,23 @@ def extend(pretrained: Pretrained, words: Sequence[str], start: str = "mean", se
 
 
 @torch.no_grad()
+def pooled_vectors(pretrained: Pretrained, texts: Sequence[str]) -> Tensor:
+    """(texts, hidden): the mean of each text's token vectors, padding left out."""
+    model, tokenizer = pretrained
+    tokens = tokenise(tokenizer, list(texts))
+    return mean_pool(model(**tokens).last_hidden_state, tokens["attention_mask"])
+
+
 def agreement(a: Pretrained, b: Pretrained, texts: Sequence[str]) -> float:
-    """The mean cosine of two encoders' sentence vectors for the same texts: 1 when both read them alike."""
-    vectors = []
-    for model, tokenizer in (a, b):
-        tokens = tokenise(tokenizer, list(texts))
-        vectors.append(mean_pool(model(**tokens).last_hidden_state, tokens["attention_mask"]))  # (texts, hidden)
-    return F.cosine_similarity(*vectors).mean().item()
+    """The mean cosine of two encoders' sentence vectors for the same texts: 1 when both read them alike, whatever they read."""
+    return F.cosine_similarity(*(pooled_vectors(encoder, texts) for encoder in (a, b))).mean().item()
+
+
+def description_ranks(pretrained: Pretrained, meanings: Mapping[str, str] = MEANINGS) -> list[int]:
+    """For each expression, the rank of its own description among all of them, by cosine: 1 is found at once.
+
+    A blind guess has rank (n + 1) / 2 on average. A small test, but one of understanding.
+    """
+    left, right = (F.normalize(pooled_vectors(pretrained, texts), dim=-1) for texts in (list(meanings), list(meanings.values())))
+    likeness = left @ right.T  # (expressions, descriptions)
+    return (likeness >= likeness.diagonal()[:, None]).sum(1).tolist()

@@ -7,6 +7,7 @@ them are predicted from one and the same corrupted input: a hidden word does not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -23,7 +24,10 @@ class Corrupted(NamedTuple):
 
 
 def mlm_labels(input_ids: Tensor, masked: Tensor) -> Tensor:
-    """The original token at every chosen position and -100 elsewhere. Both `(batch, seq)`, `masked` bool -> `(batch, seq)`."""
+    """The original token at every chosen position and -100 elsewhere. Both `(batch, seq)`, `masked` bool -> `(batch, seq)`.
+
+    `masked` says which tokens were chosen, also those that do not end as [MASK].
+    """
     if masked.shape != input_ids.shape:
         raise ValueError(
             f"masked has shape {tuple(masked.shape)}, but input_ids {tuple(input_ids.shape)}: "
@@ -79,3 +83,24 @@ def corruption_counts(input_ids: Tensor, corrupted: Corrupted, mask_id: int) -> 
     kept = chosen & (corrupted.input_ids == input_ids)
     swapped = chosen & ~hidden & ~kept
     return {"chosen": int(chosen.sum()), "hidden": int(hidden.sum()), "swapped": int(swapped.sum()), "kept": int(kept.sum())}
+
+
+def span_corrupt(
+    tokens: Sequence[str], spans: Sequence[tuple[int, int]], sentinel: str = "<extra_id_{}>"
+) -> tuple[list[str], list[str]]:
+    """T5's way of hiding (Raffel et al. 2019, arXiv:1910.10683, section 3.1.4): each span becomes one sentinel.
+
+    spans: (start, end) in order, `end` not included; they neither overlap nor touch. Returns what the encoder reads, and what the
+    decoder has to write: every sentinel with what it stands for, and one more sentinel to end with. Raises ValueError for spans
+    that are empty, out of order, or next to each other.
+    """
+    read, write, place = [], [], 0
+    for number, (start, end) in enumerate(spans):
+        if not (place + (number > 0) <= start < end <= len(tokens)):
+            raise ValueError(
+                f"The spans {list(spans)} do not fit {len(tokens)} tokens: each needs a token or more, in order, a gap between."
+            )
+        read += [*tokens[place:start], sentinel.format(number)]
+        write += [sentinel.format(number), *tokens[start:end]]
+        place = end
+    return [*read, *tokens[place:]], [*write, sentinel.format(len(spans))]

@@ -1,4 +1,4 @@
-"""The losses of pretraining: masked tokens, next tokens, next sentences. And the mask that keeps the future out.
+"""The losses of pretraining: masked tokens, next tokens, next sentences.
 
 - MLM (Devlin et al. 2018, arXiv:1810.04805): cross-entropy at the chosen positions, given the corrupted input.
 - CLM (Radford et al. 2018, GPT): cross-entropy of every token given those before it. n tokens are n - 1 questions, since nothing
@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,12 +30,18 @@ def mlm_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
 
 
-def clm_loss(logits: Tensor, input_ids: Tensor) -> Tensor:
-    """Mean cross-entropy of each token given those before it: logits `(batch, seq, vocab)`, input_ids `(batch, seq)` -> scalar.
+def clm_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of each token given those before it: logits `(batch, seq, vocab)`, labels `(batch, seq)` -> scalar.
 
-    The logits at position i answer for token i + 1. So the last logits and the first token are left out.
+    The logits at position i answer for token i + 1. So the last logits and the first label are left out. The labels are the
+    tokens themselves, and -100 where nothing is asked: see `clm_labels`.
     """
-    return F.cross_entropy(logits[:, :-1].flatten(0, 1), input_ids[:, 1:].flatten())
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORE)
+
+
+def clm_labels(input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """The tokens, and -100 at padding, which nobody should learn to write. All `(batch, seq)`; the mask is 1 for a token."""
+    return input_ids.masked_fill(attention_mask == 0, IGNORE)
 
 
 def loss_gradient(logits: Tensor, labels: Tensor) -> Tensor:
@@ -46,29 +53,6 @@ def loss_gradient(logits: Tensor, labels: Tensor) -> Tensor:
     gradient = torch.zeros_like(logits)
     gradient[asked] = logits[asked].softmax(-1) - F.one_hot(labels[asked], logits.shape[-1])
     return gradient / asked.sum()
-
-
-def causal_mask(attention_mask: Tensor) -> Tensor:
-    """Who may look at whom in a causal model: real tokens `(batch, n)` of 0 and 1 -> bool `(batch, n, n)`.
-
-    Entry [b, i, j] is True if position i may attend to position j: j is not after i, and j is no padding.
-    """
-    n = attention_mask.shape[1]
-    return torch.ones(n, n, dtype=torch.bool).tril() & attention_mask.bool()[:, None, :]
-
-
-@torch.no_grad()
-def influence(outputs: Callable[[Tensor], Tensor], input_ids: Tensor, other: int) -> Tensor:
-    """How much the output at each position changes when each token in turn becomes `other`: `(seq, seq)`.
-
-    outputs: what a model makes of tokens `(batch, seq)`, as `(batch, seq, d)`.   input_ids: `(1, seq)`.
-    Entry [i, j] is the largest change at position i when token j is another. In a causal model it is exactly zero for j > i.
-    """
-    n = input_ids.shape[1]
-    changed = input_ids.repeat(n, 1)
-    changed.fill_diagonal_(other)  # row j: the sentence with another token j
-    before = outputs(input_ids.repeat(n, 1))  # the same batch size: the same arithmetic
-    return (outputs(changed) - before).abs().amax(-1).T
 
 
 def labels_per_sequence(kind: str, n: int, rate: float = 0.15) -> float:
@@ -87,6 +71,19 @@ class Pair(NamedTuple):
     first: str
     second: str
     label: int
+
+
+def consecutive_sentences(paragraph: str, words: int = 5) -> list[str]:
+    """The sentences of a paragraph, in order, as far as they have `words` words or more: what ends in . ! or ? before a capital.
+
+    A shorter one ends the list, so that what stands side by side in it does so in the text.
+    """
+    found = []
+    for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z])", paragraph.strip()):
+        if len(sentence.split()) < words:
+            break
+        found.append(sentence)
+    return found
 
 
 def nsp_pairs(documents: Sequence[Sequence[str]], n: int, seed: int = 0) -> list[Pair]:

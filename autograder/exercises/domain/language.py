@@ -1,4 +1,4 @@
-"""Exercises of chapter 03 on the language model's loss, and the written one."""
+"""Exercises of chapter 03 on the language model's loss and its gradient."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 import solutions.domain as answers
+from autograder.asking.probes import without_autograd
 from autograder.exercises.draws import normal
-from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- perplexity -------------------------------------------------------------------------------------------------------
 
@@ -94,12 +95,13 @@ def nll_gradient_cases(rng: np.random.Generator) -> list[Case]:
         Case("4 positions, 6 tokens", {"logits": normal(rng, 4, 6), "target": targets(4, 6)}, "plain"),
         Case("5 positions, 3 tokens", {"logits": 2 * normal(rng, 5, 3), "target": targets(5, 3)}, "plain"),
         Case("6 positions, two of them padding", {"logits": normal(rng, 6, 4), "target": targets(6, 4, (2, 5))}, "padding"),
+        Case("three positions, all padding", {"logits": normal(rng, 3, 4), "target": targets(3, 4, (0, 1, 2))}, "nothing"),
         Case("logits in the thousands", {"logits": large, "target": torch.tensor([1, 2, 4])}, "large"),
     ]
 
 
 def _nll_gradient(logits: Tensor, target: Tensor, *, sign: float = 1.0, mean: str = "counted", axis: int = -1, soft: bool = True,
-                  keep: bool = False, naive: bool = False, minus: bool = True, everywhere: bool = True) -> Tensor:
+                  least: int = 1, keep: bool = False, naive: bool = False, minus: bool = True, everywhere: bool = True) -> Tensor:
     """The gradient with one thing wrong, chosen by a keyword."""
     logits, target = torch.as_tensor(logits).float(), torch.as_tensor(target)
     counts = target != -100
@@ -110,7 +112,8 @@ def _nll_gradient(logits: Tensor, target: Tensor, *, sign: float = 1.0, mean: st
         p = p * onehot
     gradient = sign * (p - onehot) if minus else p
     gradient = gradient if keep else gradient * counts[:, None]
-    return gradient / {"counted": counts.sum(), "all": len(target), "none": 1, "entries": counts.sum() * p.shape[1]}[mean]
+    return gradient / {"counted": counts.sum().clamp(min=least), "all": len(target), "none": 1,
+                       "entries": counts.sum().clamp(min=1) * p.shape[1]}[mean]
 
 
 def _wrong_gradient(**how: Any) -> Any:
@@ -120,29 +123,30 @@ def _wrong_gradient(**how: Any) -> Any:
 nll_gradient = Exercise(
     id="domain.nll_gradient",
     answer=answers.domain_nll_gradient,
+    probe=without_autograd,
     cases=nll_gradient_cases,
     parts=[
         Part("shape", 1, shape_only=True), Part("every position counts", 2, on="plain"), Part("padding", 1, on="padding"),
-        Part("large logits", 1, on="large"),
+        Part("large logits", 1, on="large"), Part("nothing counts", 1, on="nothing"),
     ],
     misconceptions=[
         Misconception(
-            "sign", _wrong_gradient(sign=-1.0), earns=1,
+            "sign", _wrong_gradient(sign=-1.0), earns=2,
             says="The sign is turned round: this is the gradient of the log-likelihood. The loss is its negative, so softmax "
             "minus one-hot; going downhill then raises the token that came.",
         ),
         Misconception(
-            "sum", _wrong_gradient(mean="none"), earns=1,
+            "sum", _wrong_gradient(mean="none"), earns=2,
             says="You did not divide by the number of positions that count. The loss is their mean. Leaving this factor out is "
             "also how a printed formula for the gradient of a corpus goes wrong.",
         ),
         Misconception(
-            "mean_over_entries", _wrong_gradient(mean="entries"), earns=1,
+            "mean_over_entries", _wrong_gradient(mean="entries"), earns=2,
             says="You divided by the number of all entries. The mean is over positions: each has one loss, whatever the "
             "vocabulary.",
         ),
         Misconception(
-            "padding_in_the_mean", _wrong_gradient(mean="all"), earns=4,
+            "padding_in_the_mean", _wrong_gradient(mean="all"), earns=5,
             says="The padding has no gradient, as it should, but you divided by all positions. The mean is over those that "
             "count: otherwise a padded batch learns more slowly.",
         ),
@@ -151,44 +155,32 @@ nll_gradient = Exercise(
             says="Positions with the target -100 still have a gradient. They do not count: their whole row is zero.",
         ),
         Misconception(
-            "wrong_axis", _wrong_gradient(axis=0), earns=1,
+            "wrong_axis", _wrong_gradient(axis=0), earns=2,
             says="Your softmax runs over the positions. Each position has a distribution over the vocabulary: dim=-1.",
         ),
         Misconception(
-            "no_softmax", _wrong_gradient(soft=False), earns=1,
+            "no_softmax", _wrong_gradient(soft=False), earns=2,
             says="You used the logits themselves where their softmax is needed.",
         ),
         Misconception(
-            "target_only", _wrong_gradient(everywhere=False), earns=1,
+            "target_only", _wrong_gradient(everywhere=False), earns=2,
             says="You changed the logit of the token that came and nothing else. The normaliser contains all logits, so every "
             "token's logit is pushed: down by its probability.",
         ),
         Misconception(
-            "no_onehot", _wrong_gradient(minus=False), earns=1,
+            "no_onehot", _wrong_gradient(minus=False), earns=2,
             says="This is the gradient of the normaliser alone. The logit of the token that came enters directly as well: "
             "subtract 1 there.",
         ),
         Misconception(
-            "overflow", _wrong_gradient(naive=True), earns=4,
+            "mean_over_nothing", _wrong_gradient(least=0), earns=5,
+            says="Where every target is -100 you divide 0 by 0. One such batch, and all weights are nan after the step. "
+            "Return zeros.",
+        ),
+        Misconception(
+            "overflow", _wrong_gradient(naive=True), earns=5,
             says="exp of a logit in the thousands is infinite. Subtract the row's largest logit first (softmax does): it "
             "changes nothing but the range.",
         ),
-    ],
-)
-
-# --- medical_bert -----------------------------------------------------------------------------------------------------
-
-medical_bert = Written(
-    id="domain.medical_bert",
-    answer=answers.domain_medical_bert,
-    rubric=[
-        (2, "three different obstacles out of: vocabulary that is cut up, style and form, missing knowledge, a low ceiling "
-            "(few or noisy labels, or a concept that differs)"),
-        (2, "for each a measurement that could come out either way (tokens a word; loss or divergence against held-out general "
-            "text; a test on unseen names; agreement of annotators)"),
-        (2, "for each a remedy that fits it: continued pretraining, extended vocabulary with sensible new embeddings, a model "
-            "of the domain, better labels"),
-        (1, "order: measure, adapt, then the task; not the task first"),
-        (1, "what to watch: general loss before and after (mixing), a test split without leaks"),
     ],
 )

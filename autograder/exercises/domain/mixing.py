@@ -21,6 +21,8 @@ def data_mix_cases(rng: np.random.Generator) -> list[Case]:
         Case(f"{hundreds}00 samples, a fifth general", {"samples": 100 * hundreds, "general_share": 0.2}, "even"),
         Case("7 samples, 0.4 general", {"samples": 7, "general_share": 0.4}, "rounded"),  # 2.8
         Case(f"{hundreds}03 samples, 0.3 general", {"samples": 100 * hundreds + 3, "general_share": 0.3}, "rounded"),
+        Case("5 samples, half general", {"samples": 5, "general_share": 0.5}, "half"),  # 2.5
+        Case("7 samples, half general", {"samples": 7, "general_share": 0.5}, "half"),  # 3.5
         Case("50 samples, none general", {"samples": 50, "general_share": 0.0}, "ends"),
         Case("50 samples, all general", {"samples": 50, "general_share": 1.0}, "ends"),
     ]
@@ -30,7 +32,8 @@ data_mix = Exercise(
     id="domain.data_mix",
     answer=answers.domain_data_mix,
     cases=data_mix_cases,
-    parts=[Part("even shares", 1, on="even"), Part("rounding", 1, on="rounded"), Part("none and all", 1, on="ends")],
+    parts=[Part("even shares", 1, on="even"), Part("rounding", 1, on="rounded"),
+           Part("half a sample", 1, on="half"), Part("none and all", 1, on="ends")],
     misconceptions=[
         Misconception(
             "swapped", lambda samples, general_share: answers.domain_data_mix(samples, general_share)[::-1],
@@ -52,6 +55,12 @@ data_mix = Exercise(
             lambda samples, general_share: (samples - math.floor(samples * general_share), math.floor(samples * general_share)),
             earns=2,
             says="You cut the decimals off. Round to the nearest: 2.8 samples are 3.",
+        ),
+        Misconception(
+            "half_to_even", lambda samples, general_share: (samples - (n := round(samples * general_share)), n), earns=3,
+            says="Python's round takes a half to the *even* neighbour: round(2.5) is 2 and round(3.5) is 4. The statement "
+            "says up: "
+            "math.floor(x + 0.5).",
         ),
         Misconception(
             "alpha_and_its_rest",

@@ -1,4 +1,4 @@
-"""Exercises of chapter 01 on the next word: its loss, the mask that keeps the future out, and what is learned from."""
+"""Exercises of chapter 01 on the next word: its loss, and the mask that keeps the future out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 import solutions.pretraining as answers
 from autograder.exercises.draws import integer, normal
-from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 from autograder.exercises.pretraining.masked import tokens
 
 # --- clm_loss ---------------------------------------------------------------------------------------------------------
@@ -40,6 +40,10 @@ def not_stable(logits: Tensor, input_ids: Tensor) -> float:
     return -p.gather(-1, input_ids[:, 1:, None]).log().mean().item()
 
 
+def softmax_first(logits: Tensor, input_ids: Tensor) -> float:
+    return _nll(logits[:, :-1].softmax(-1), input_ids[:, 1:]).mean().item()
+
+
 clm_loss = Exercise(
     id="pretraining.clm_loss",
     answer=answers.clm_loss,
@@ -66,7 +70,8 @@ clm_loss = Exercise(
         ),
         Misconception(
             "summed", lambda logits, input_ids: _nll(logits[:, :-1], input_ids[:, 1:]).sum().item(),
-            "This is the sum over the predicted tokens. The loss is their mean, so that a long text does not weigh more a token.",
+            "This is the sum over the predicted tokens. The loss is their mean, so that a long text does not weigh more a "
+            "token.",
         ),
         Misconception(
             "sum_per_sentence", lambda logits, input_ids: _nll(logits[:, :-1], input_ids[:, 1:]).sum(1).mean().item(),
@@ -83,6 +88,20 @@ clm_loss = Exercise(
         Misconception(
             "log_likelihood", lambda logits, input_ids: -_nll(logits[:, :-1], input_ids[:, 1:]).mean().item(),
             "This is the log-likelihood. The loss is its negative: smaller is better, and never below zero.",
+        ),
+        Misconception(
+            "rolled", lambda logits, input_ids: _nll(logits, input_ids.roll(-1, 1)).mean().item(),
+            "You rolled the labels and kept all n positions. `roll` carries the first token round to the end, where the last "
+            "logits are asked for it. Cut the last logits and the first token off.",
+        ),
+        Misconception(
+            "softmax_first", softmax_first,
+            "The softmax was taken twice. cross_entropy takes logits and does it itself; given probabilities, it sees logits "
+            "between 0 and 1, and no loss falls far.",
+        ),
+        Misconception(
+            "perplexity", lambda logits, input_ids: _nll(logits[:, :-1], input_ids[:, 1:]).mean().exp().item(),
+            "This is the perplexity, e to the power of the loss. Asked is the loss itself, in nats.",
         ),
         Misconception(
             "not_stable", not_stable, earns=2,
@@ -126,6 +145,22 @@ def future_only(scores: Tensor, attention_mask: Tensor) -> Tensor:
     return _attend(scores, allowed, -1e30)
 
 
+def peeks_one(scores: Tensor, attention_mask: Tensor) -> Tensor:
+    return _attend(scores, torch.ones_like(scores).tril(1).bool() & attention_mask.bool()[:, None, :])
+
+
+def not_itself(scores: Tensor, attention_mask: Tensor) -> Tensor:
+    return _attend(scores, torch.ones_like(scores).tril(-1).bool() & attention_mask.bool()[:, None, :])
+
+
+def not_itself_finite(scores: Tensor, attention_mask: Tensor) -> Tensor:
+    return _attend(scores, torch.ones_like(scores).tril(-1).bool() & attention_mask.bool()[:, None, :], -1e9)
+
+
+def added_mask(scores: Tensor, attention_mask: Tensor) -> Tensor:
+    return (scores + _causal(scores, attention_mask)).softmax(-1)
+
+
 def both_ways(scores: Tensor, attention_mask: Tensor) -> Tensor:
     return _attend(scores, attention_mask.bool()[:, None, :].expand_as(scores))
 
@@ -159,6 +194,26 @@ causal_attention = Exercise(
             "A score of 0 is a score: exp(0) = 1 is a good deal of attention. To hide a position its score has to be -inf.",
         ),
         Misconception(
+            "added_mask", added_mask,
+            "You added a mask of zeros and ones to the scores. A score that is larger by 1 is no wall: the future keeps a "
+            "share of its own. What is hidden needs -inf.",
+        ),
+        Misconception(
+            "peeks_one", peeks_one,
+            "Your triangle reaches one place too far: position i sees token i + 1, the very token it is asked for. Such a "
+            "model trains splendidly and can write nothing. Row i may look at columns j ≤ i: tril without an offset.",
+        ),
+        Misconception(
+            "not_itself", not_itself,
+            "Your triangle ends one place too early: position i does not see its own token, and the first sees nothing, so "
+            "that its row is 0/0. A position may look at itself: tril without an offset.",
+        ),
+        Misconception(
+            "not_itself_finite", not_itself_finite,
+            "Your triangle ends one place too early: position i does not see its own token. The first row then has nothing to "
+            "look at; with a large negative number in place of -inf it looks at everything alike, the future included.",
+        ),
+        Misconception(
             "future_only", future_only,
             "Your triangle is the other one: now a position sees itself and what comes after it. Row i may look at columns "
             "j ≤ i: tril.",
@@ -178,21 +233,8 @@ causal_attention = Exercise(
         ),
         Misconception(
             "wrong_axis", wrong_axis,
-            "Your columns sum to 1. Each position shares out its own attention, so the rows have to: softmax over the last axis.",
+            "Your columns sum to 1. Each position shares out its own attention, so the rows have to: softmax over the last "
+            "axis.",
         ),
-    ],
-)
-
-# --- efficiency (written) ---------------------------------------------------------------------------------------------
-
-efficiency = Written(
-    id="pretraining.efficiency",
-    answer=answers.efficiency,
-    rubric=[
-        (1, "MLM: reads all tokens but has a loss, and a gradient, at the chosen ones only; about 19 of 128."),
-        (1, "CLM: one at a time holds for generation; in training all positions are predicted in one pass; 127 of 128."),
-        (1, "Uses the experiment: same blanks, exact answers; cutting the causal model's labels to 15 % costs part of its "
-            "lead, not all."),
-        (1, "A good reason for MLM: both sides are seen (tagging, classification, filling a blank in one pass)."),
     ],
 )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import solutions.pretraining as answers
+from autograder.asking.probes import without_autograd
 from autograder.exercises.draws import integer, normal
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
@@ -126,6 +127,7 @@ def at_the_label_only(logits: Tensor, labels: Tensor) -> Tensor:
 loss_gradient = Exercise(
     id="pretraining.loss_gradient",
     answer=answers.loss_gradient,
+    probe=without_autograd,
     cases=loss_gradient_cases,
     parts=[
         Part("shape", 1, shape_only=True),

@@ -1,124 +1,12 @@
-"""Exercises of chapter 01 on using a pretrained model: sampling, entities, and the choice of the objective."""
+"""Exercises of chapter 01 on using a pretrained model: entities, and the choice of the objective."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
 import solutions.pretraining as answers
 from autograder.exercises.draws import integer
-from autograder.exercises.exercise import Case, Exercise, Misconception, Part
-
-# --- top_k ------------------------------------------------------------------------------------------------------------
-
-
-def top_k_cases(rng: np.random.Generator) -> list[Case]:
-    def logits(n: int) -> Tensor:  # well apart, and of both signs, so that no mistake hides
-        spread = np.linspace(-2.0, 2.5, n) + rng.uniform(-0.05, 0.05, n)
-        return torch.from_numpy(rng.permutation(spread)).float()
-
-    k = integer(rng, 3, 5)
-    return [
-        Case(f"vocabulary of 12, k = {k}, temperature 0.6", {"logits": logits(12), "k": k, "temperature": 0.6}, "cool"),
-        Case("vocabulary of 9, k = 4, temperature 1", {"logits": logits(9), "k": 4, "temperature": 1.0}, "plain"),
-        Case("vocabulary of 6, k = 50, temperature 1", {"logits": logits(6), "k": 50, "temperature": 1.0}, "all"),
-    ]
-
-
-def _keep(logits: Tensor, k: int, largest: bool = True) -> Tensor:
-    """-inf for all but k logits."""
-    kept = logits.topk(min(k, len(logits)), largest=largest).indices
-    out = torch.full_like(logits, -torch.inf)
-    out[kept] = logits[kept]
-    return out
-
-
-def zeroed(logits: Tensor, k: int, temperature: float) -> Tensor:
-    kept = _keep(logits, k)
-    return (torch.where(kept.isinf(), torch.zeros_like(kept), kept) / temperature).softmax(-1)
-
-
-def not_renormalised(logits: Tensor, k: int, temperature: float) -> Tensor:
-    return (logits / temperature).softmax(-1) * ~_keep(logits, k).isinf()
-
-
-def multiplied(logits: Tensor, k: int, temperature: float) -> Tensor:
-    return (_keep(logits, k) * temperature).softmax(-1)
-
-
-def temperature_after(logits: Tensor, k: int, temperature: float) -> Tensor:
-    p = _keep(logits, k).softmax(-1) / temperature
-    return p / p.sum()
-
-
-def smallest(logits: Tensor, k: int, temperature: float) -> Tensor:
-    return (_keep(logits, k, largest=False) / temperature).softmax(-1)
-
-
-def one_too_few(logits: Tensor, k: int, temperature: float) -> Tensor:
-    bar = logits.topk(min(k, len(logits))).values[-1]
-    return (logits.masked_fill(logits <= bar, -torch.inf) / temperature).softmax(-1)
-
-
-def everything(logits: Tensor, k: int, temperature: float) -> Tensor:
-    return (logits / temperature).softmax(-1)
-
-
-def by_magnitude(logits: Tensor, k: int, temperature: float) -> Tensor:
-    bar = logits.abs().topk(min(k, len(logits))).values[-1]
-    return (logits.masked_fill(logits.abs() < bar, -torch.inf) / temperature).softmax(-1)
-
-
-top_k = Exercise(
-    id="pretraining.top_k",
-    answer=answers.top_k,
-    cases=top_k_cases,
-    parts=[
-        Part("temperature 1", 1, on="plain"),
-        Part("temperature below 1", 1, on="cool"),
-        Part("k above the vocabulary", 1, on="all"),
-    ],
-    misconceptions=[
-        Misconception(
-            "zeroed", zeroed, earns=1,
-            says="You set the other logits to 0. That is a logit like any other, and exp(0) = 1. To take a token out its "
-            "logit has to "
-            "be -inf.",
-        ),
-        Misconception(
-            "not_renormalised", not_renormalised, earns=1,
-            says="The probabilities of the tokens you kept no longer sum to 1. Take the others out before the softmax, or "
-            "divide by "
-            "the sum.",
-        ),
-        Misconception(
-            "multiplied", multiplied, earns=2,
-            says="You multiplied by the temperature. It divides: a temperature below 1 makes the distribution sharper.",
-        ),
-        Misconception(
-            "temperature_after", temperature_after, earns=2,
-            says="You divided the probabilities by the temperature and normalised, which undoes it. The temperature "
-            "divides the logits.",
-        ),
-        Misconception(
-            "smallest", smallest, earns=1,
-            says="You kept the k least likely tokens.",
-        ),
-        Misconception(
-            "one_too_few", one_too_few,
-            "You kept k - 1 tokens: the k-th largest belongs to them. Compare with <, not with <=.",
-        ),
-        Misconception(
-            "everything", everything, earns=1,
-            says="This is temperature alone: all tokens can still be drawn. Take out all but the k likeliest.",
-        ),
-        Misconception(
-            "by_magnitude", by_magnitude, earns=1,
-            says="You compared absolute values. A very negative logit is a very unlikely token.",
-        ),
-    ],
-)
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
 
 # --- aggregate_entities -----------------------------------------------------------------------------------------------
 
@@ -267,5 +155,20 @@ objective = Exercise(
             "summary_mlm", _but(summary="mlm"), earns=1,
             says="A summary has to be read for, but also written: token after token, each given those before it.",
         ),
+    ],
+)
+
+# --- choose (written) -------------------------------------------------------------------------------------------------
+
+choose = Written(
+    id="pretraining.choose",
+    answer=answers.choose,
+    rubric=[
+        (1, "Gives each of the three jobs an objective and says which of its two costs, learning or answering, decides there."),
+        (1, "Blanks: one pass against one pass for each candidate, and the masked model's distance from the exact answer after "
+            "long training; not the faster start of the causal model."),
+        (1, "Uses the interval of the masking rates: 40 % needed fewer sentences here; says that this is one small language, "
+            "and what would be measured before it is taken over."),
+        (1, "Names something these measurements do not tell (model size, real text, mixing both objectives, cost of a pass)."),
     ],
 )

@@ -34,9 +34,9 @@ def texts(bundle):
 
 
 def secrets(exercise):
-    """The lines of a model answer, as plain text, that nobody writes by chance; of a written one all, and its rubric."""
+    """The lines of a model answer, as plain text, that nobody writes by chance; of a written one its rubric as well."""
     if not isinstance(exercise, Exercise):
-        lines = [line for line in exercise.answer().splitlines() if line.strip()]
+        lines = [line for line in exercise.answer().splitlines() if len(line) > 30]
         return [plain(line) for line in lines + [criterion for _, criterion in exercise.rubric]]
     source = inspect.getsource(exercise.answer)
     below = ast.parse(source).body[0].body[0].end_lineno  # its docstring

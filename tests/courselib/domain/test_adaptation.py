@@ -1,5 +1,6 @@
 """Domain adaptation: hand-worked numbers, the batches, and the trade between the new domain and the old."""
 
+import copy
 import itertools
 
 import pytest
@@ -44,9 +45,9 @@ def test_documents_end_with_the_end_of_text():
 def test_the_new_domain_is_learned_and_mixing_keeps_the_old():
     start = models.load("causal")
     weights = start.model.state_dict()["model.embed_tokens.weight"].clone()
-    only, mixed = (adaptation.continue_pretraining(start, "clinical", alpha=alpha, steps=60) for alpha in (1.0, 0.5))
-    clinical = [adaptation.nats_per_word(model, "clinical", texts=20) for model in (start, only, mixed)]
-    general = [adaptation.nats_per_word(model, "general", texts=20) for model in (start, only, mixed)]
+    only, mixed = (adaptation.continue_pretraining(start, "clinical", alpha=alpha, steps=30, window=32) for alpha in (1.0, 0.5))
+    clinical = [adaptation.nats_per_word(model, "clinical", texts=10) for model in (start, only, mixed)]
+    general = [adaptation.nats_per_word(model, "general", texts=10) for model in (start, only, mixed)]
     assert clinical[1] < clinical[0] - 5 and clinical[2] < clinical[0] - 5
     assert general[1] > general[0] + 0.2  # forgotten
     assert general[2] - general[0] < 0.5 * (general[1] - general[0])
@@ -93,6 +94,7 @@ def test_mixing_and_choosing_by_hand():
 def test_the_mix_adds_up_and_the_domain_comes_first():
     assert adaptation.data_mix(1000, 0.1) == (900, 100)
     assert adaptation.data_mix(7, 0.4) == (4, 3)
+    assert adaptation.data_mix(5, 0.5) == (2, 3) and adaptation.data_mix(7, 0.5) == (3, 4)  # a half goes up; round(2.5) is 2
     assert adaptation.data_mix(50, 0.0) == (50, 0) and adaptation.data_mix(50, 1.0) == (0, 50)
     assert all(sum(adaptation.data_mix(n, share / 7)) == n for n in range(1, 40) for share in range(8))
     with pytest.raises(ValueError, match="0.1 means a tenth"):
@@ -109,3 +111,13 @@ def test_nats_a_token_and_a_character():
     assert 3 < token / character < 8  # characters a token
     with pytest.raises(ValueError, match="one window takes 64"):
         adaptation.nats_per_character(causal, ["Short."], window=64)
+
+
+def test_a_stream_is_made_once_for_each_tokenizer():
+    """Runs that are compared share their tokens; another tokenizer, seed or world does not get them."""
+    make, tokenizer = adaptation._training_stream, models.load("causal").tokenizer
+    first = make(tokenizer, "clinical", 5, 0)
+    assert make(tokenizer, "clinical", 5, 0) is first
+    assert make(copy.deepcopy(tokenizer), "clinical", 5, 0) is not first
+    for world, seed in (("clinical", 1), ("general", 0)):
+        assert not torch.equal(make(tokenizer, world, 5, seed)[:20], first[:20])

@@ -129,3 +129,10 @@ def test_how_far_each_part_has_moved():
         shift.tables_moved(SOURCE, [[0.5, 0.5]])
     with pytest.raises(ValueError, match="target sums to 2"):
         shift.tables_moved(SOURCE, 2 * SOURCE)
+
+
+def test_halves_of_a_corpus_look_farther_apart_than_two_samples_of_its_size():
+    clinical = worlds.world("clinical")
+    whole, other = clinical.texts(80, "test", 1), clinical.texts(80, "test", 2)
+    halves = shift.shift_metrics(whole[:40], whole[40:]).js_divergence
+    assert halves > 1.3 * shift.shift_metrics(whole, other).js_divergence  # of one source all the same

@@ -20,9 +20,10 @@ def small():
     return small_model.small_model(steps=150)
 
 
-def test_the_small_model_knows_the_general_world_only(small):
+def test_the_small_model_knows_general_text_and_a_little_of_notes(small):
     general, clinical = (adaptation.nats_per_word(small, name, 10) for name in ("general", "clinical"))
-    assert general < clinical - 3
+    stranger = adaptation.nats_per_word(small_model.small_model(steps=150, notes=0), "clinical", 10)
+    assert general + 2 < clinical < stranger - 1
     assert sum(p.numel() for p in small.model.parameters()) < 250_000
 
 
@@ -62,6 +63,14 @@ def test_protections_do_what_they_say(small):
     assert runs["LoRA + embeddings"].trained == runs["LoRA"].trained + small.model.get_input_embeddings().weight.numel()
     assert adaptation.nats_per_word(small_model.without_adapter(runs["LoRA"].model), "general", 10, seed=1) == before
     assert all(torch.equal(p, start[name]) for name, p in small.model.named_parameters())  # copies were trained
+
+
+def test_notes_are_learned_from_notes_and_not_from_more_training(small):
+    before = adaptation.nats_per_word(small, "clinical", 10)
+    how = {"seed": 7, "steps": 15, "documents": 150, "texts": 5}
+    notes, general = (small_model.adapt(small, name, **how).model for name in ("clinical", "general"))
+    assert adaptation.nats_per_word(notes, "clinical", 10) < before - 1
+    assert adaptation.nats_per_word(general, "clinical", 10) > before  # the control gets worse
 
 
 def test_the_distance_counts_an_adapter_as_the_change_it_makes(small):

@@ -47,3 +47,13 @@ def test_the_mean_of_the_pieces_keeps_more_of_the_sense(pretrained):
     }
     assert likeness["random"] + 0.1 < likeness["mean"] < 0.999
     assert vocabulary.agreement(pretrained, pretrained, SENTENCES) == pytest.approx(1)
+
+
+def test_words_in_pieces_are_understood_and_new_rows_are_not(pretrained):
+    words = list(vocabulary.MEANINGS)
+    as_it_is = vocabulary.description_ranks(pretrained)
+    mean, random = (vocabulary.description_ranks(vocabulary.extend(pretrained, words, start)) for start in vocabulary.STARTS)
+    assert sum(as_it_is) < sum(mean) < sum(random)
+    assert sum(as_it_is) / len(words) < 1.5 and sum(random) / len(words) > 4  # a blind guess has 6.5
+    shuffled = dict(zip(words, reversed(vocabulary.MEANINGS.values()), strict=True))
+    assert sum(vocabulary.description_ranks(pretrained, shuffled)) / len(words) > 4  # the null: somebody else's descriptions

@@ -61,6 +61,26 @@ def test_labels_by_hand():
     assert labels.tolist() == [[-100, 8, -100]]
 
 
+def test_spans_become_sentinels_and_can_be_put_back():
+    tokens = ["the", "old", "cat", "sat", "on", "the", "mat"]
+    read, write = pretraining.span_corrupt(tokens, [(1, 3), (6, 7)], "<{}>")
+    assert read == ["the", "<0>", "sat", "on", "the", "<1>"]
+    assert write == ["<0>", "old", "cat", "<1>", "mat", "<2>"]
+    put_back = []
+    for word in read:
+        after = f"<{int(word[1]) + 1}>" if word[0] == "<" else ""
+        put_back += write[write.index(word) + 1 : write.index(after)] if after else [word]
+    assert put_back == tokens
+    assert pretraining.span_corrupt(tokens, [(0, 7)], "<{}>")[0] == ["<0>"]
+    assert pretraining.span_corrupt(tokens, []) == (tokens, ["<extra_id_0>"])
+
+
+@pytest.mark.parametrize("spans", [[(2, 2)], [(0, 2), (2, 3)], [(3, 4), (1, 2)], [(5, 9)]])
+def test_spans_that_touch_or_do_not_fit_are_refused(spans):
+    with pytest.raises(ValueError, match="do not fit"):
+        pretraining.span_corrupt(["the", "old", "cat", "sat", "on", "the", "mat"], spans)
+
+
 def test_nothing_and_everything_chosen():
     ids, none = torch.tensor([[7, 8, 9]]), torch.zeros(1, 3)
     assert (pretraining.mlm_corrupt(ids, none, 3, 50, rate=0.0).labels == IGNORE).all()

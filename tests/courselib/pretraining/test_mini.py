@@ -79,6 +79,42 @@ def test_few_labels_is_the_causal_model_with_less_to_learn_from():
     assert sum(few.losses[-10:]) > sum(full.losses[-10:])
 
 
+def test_training_ends_when_the_answers_are_near_enough():
+    asked = pretraining.blanks(12)
+    run = pretraining.train_mini("clm", 200, asked=asked, ask_at=range(10, 201, 10), until=1.0)
+    assert run.asked[-1][1] <= 1.0 < run.asked[-2][1]
+    assert len(run.losses) * 32 == run.asked[-1][0] < 200 * 32
+
+
+def test_shares_and_rate_reach_the_corruption(monkeypatch):
+    from courselib.pretraining import mini
+
+    seen = []
+
+    def spy(*args, **how):
+        seen.append((how["rate"], how["mask_share"], how["random_share"]))
+        return pretraining.mlm_corrupt(*args, **how)
+
+    monkeypatch.setattr(mini, "mlm_corrupt", spy)
+    pretraining.train_mini("mlm", 1)
+    pretraining.train_mini("mlm", 1, rate=0.4, shares=(1.0, 0.0))
+    assert seen == [(0.15, 0.8, 0.1), (0.4, 1.0, 0.0)]
+
+
+def test_a_factor_is_a_geometric_mean_of_pairs_and_widens_with_the_comparisons():
+    one = pretraining.times_as_many([2, 8, 4], [1, 2, 2])
+    assert one.mean == pytest.approx(16 ** (1 / 3) * 1.0)
+    spread = math.log(2) / math.sqrt(3)  # of log 2, log 4, log 2
+    assert math.log(one.high / one.mean) == pytest.approx(4.302653 * spread / math.sqrt(3), rel=1e-5)
+    assert one.low * one.high == pytest.approx(one.mean**2)
+    assert pretraining.times_as_many([2, 8, 4], [1, 2, 2], comparisons=5).high > 2 * one.high
+    same = pretraining.times_as_many([3, 5, 4], [3, 5, 4])
+    assert same == (1, 1, 1) and not same.high < 1  # no effect is not below 1
+    for bad in ([1], [1, math.inf], [0, 1]):
+        with pytest.raises(ValueError, match="two pairs or more"):
+            pretraining.times_as_many(bad, [1] * len(bad))
+
+
 def test_the_least_loss_is_the_entropy_for_clm_and_rises_with_the_rate_for_mlm():
     assert pretraining.least_loss("clm") == pytest.approx(mat.mat_grammar().entropy("text") / 13)
     few, many = (pretraining.least_loss("mlm", rate, n=200) for rate in (0.1, 0.6))

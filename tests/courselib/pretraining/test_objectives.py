@@ -1,12 +1,13 @@
-"""The losses: the numbers of transformers, their gradient by autograd, and what may not leak."""
+"""The losses: the numbers of transformers, their gradient by autograd, and where it reaches."""
 
 import math
 
 import pytest
 import torch
-from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertLMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, LlamaConfig, LlamaForCausalLM
 
 from courselib import pretraining
+from courselib.lab.data import prose
 from courselib.pretraining import IGNORE
 
 SMALL = dict(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
@@ -66,20 +67,40 @@ def test_the_gradient_by_hand_is_autograds(ids):
     assert by_hand.sum(-1).abs().max() < 1e-12  # up and down cancel
 
 
-def test_the_causal_mask_by_hand():
-    made = pretraining.causal_mask(torch.tensor([[1, 1, 1], [1, 1, 0]]))
-    assert made.int().tolist() == [[[1, 0, 0], [1, 1, 0], [1, 1, 1]], [[1, 0, 0], [1, 1, 0], [1, 1, 0]]]
+def test_without_a_label_the_logits_have_no_gradient_and_the_vectors_that_were_read_have_one(ids):
+    model, labels = BertForMaskedLM(BertConfig(**SMALL)).eval(), torch.full_like(ids[:1], IGNORE)
+    labels[0, 3] = 7
+    read = model.bert.embeddings.word_embeddings(ids[:1]).detach().requires_grad_()
+    out = model(inputs_embeds=read)
+    out.logits.retain_grad()
+    pretraining.mlm_loss(out.logits, labels).backward()
+    others = labels[0] == IGNORE
+    assert (out.logits.grad[0, others] == 0).all() and out.logits.grad[0, 3].norm() > 0.1
+    assert (read.grad[0].norm(dim=-1) > 0).all()
 
 
-def test_the_future_leaks_in_a_masked_model_and_not_in_a_causal_one(ids):
-    torch.manual_seed(1)
-    causal = BertLMHeadModel(BertConfig(**SMALL, is_decoder=True)).eval()
-    masked = BertForMaskedLM(BertConfig(**SMALL)).eval()
-    for model, leaks in [(causal, False), (masked, True)]:
-        changes = pretraining.influence(lambda tokens, model=model: model(input_ids=tokens).logits, ids[:1], other=3)
-        assert (changes.triu(1).max() > 0) == leaks
-        assert (changes.tril() + torch.ones(9, 9).triu(1) > 0).all()  # what may be seen is seen
-        assert changes.shape == (9, 9)
+def test_padding_is_not_asked_for_and_a_batch_is_the_mean_over_tokens(ids):
+    torch.manual_seed(2)
+    model, real = LlamaForCausalLM(LlamaConfig(**SMALL)).eval(), torch.ones_like(ids)
+    real[0, 4:] = real[1, 7:] = 0
+    labels = pretraining.clm_labels(ids, real)
+    assert (labels[real == 0] == IGNORE).all() and torch.equal(labels[real == 1], ids[real == 1])
+    with torch.no_grad():
+        out = model(input_ids=ids, attention_mask=real, labels=labels)
+        lengths = real.sum(1).tolist()
+        rows = [ids[i : i + 1, :n] for i, n in enumerate(lengths)]
+        summed = sum((row.shape[1] - 1) * float(pretraining.clm_loss(model(input_ids=row).logits, row)) for row in rows)
+    ours = pretraining.clm_loss(out.logits, labels).item()
+    assert ours == pytest.approx(out.loss.item(), rel=1e-6)
+    assert ours == pytest.approx(summed / (sum(lengths) - 3), rel=1e-5)
+    assert abs(ours - pretraining.clm_loss(out.logits, ids).item()) > 1e-3
+
+
+def test_sentences_of_a_paragraph_stand_side_by_side_in_it():
+    text = "This is the first of them. And this one comes after it! Short one. After the short one nothing counts."
+    assert pretraining.consecutive_sentences(text) == ["This is the first of them.", "And this one comes after it!"]
+    for paragraph in prose.english("train", 20_000)[0].split("\n\n"):
+        assert " ".join(pretraining.consecutive_sentences(paragraph)) in paragraph
 
 
 def test_labels_of_a_sequence():

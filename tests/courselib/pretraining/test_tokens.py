@@ -1,7 +1,12 @@
 """WordPiece and byte-pair encoding as the libraries do them, and a model's size from its configuration."""
 
+import json
+from collections import Counter
+
 import pytest
 import torch
+from tokenizers import Tokenizer, pre_tokenizers, trainers
+from tokenizers.models import BPE
 from transformers import BertConfig, BertModel
 
 from courselib import pretraining
@@ -44,6 +49,36 @@ def test_bpe_merges_in_the_order_learned_and_all_of_a_pair():
     assert pretraining.bpe("abc", [("b", "c"), ("a", "b")]) == ["a", "bc"]
     assert pretraining.bpe("aaa", [("a", "a")]) == ["aa", "a"]
     assert pretraining.bpe("x", []) == ["x"] and pretraining.bpe("", []) == []
+
+
+PAPER = {"low": 5, "lower": 2, "newest": 6, "widest": 3}  # Sennrich et al. 2015
+
+
+def test_merges_are_learned_as_by_hand():
+    assert pretraining.train_bpe(PAPER, 4) == [("e", "s"), ("es", "t"), ("l", "o"), ("lo", "w")]
+    assert pretraining.train_bpe({"abab": 3, "bb": 4}, 2) == [("a", "b"), ("b", "b")]
+    assert pretraining.pair_counts({("ab", "ab"): 3, ("b", "b"): 4}) == {("ab", "ab"): 3, ("b", "b"): 4}
+    assert pretraining.merge_pair("aaa", ("a", "a")) == ("aa", "a")
+    assert pretraining.merge_pair("abcab", ("a", "b")) == ("ab", "c", "ab")
+
+
+def test_learning_ends_when_every_word_is_one_piece_and_cutting_undoes_nothing():
+    learned = pretraining.train_bpe(PAPER, 1000)
+    assert len(learned) < 30
+    assert all(pretraining.bpe(word, learned) == [word] for word in PAPER)
+    assert pretraining.train_bpe({"a": 3}, 5) == pretraining.train_bpe({}, 5) == []
+
+
+def test_the_library_learns_the_same_merges_in_the_same_order():
+    """On text in which many pairs are equally frequent, so that the rule for ties is tested too."""
+    text = " ".join(prose.english("test", 8_000))
+    words = Counter(word for word, _ in pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text))
+    library = Tokenizer(BPE())
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    size = len(set("".join(words))) + 300
+    library.train_from_iterator([text], trainers.BpeTrainer(vocab_size=size, show_progress=False))
+    assert pretraining.train_bpe(words, 300) == pretraining.merges_of(library)
+    assert len(json.loads(library.to_str())["model"]["merges"]) == 300
 
 
 def test_a_wordpiece_tokenizer_has_no_merges(pretrained):
