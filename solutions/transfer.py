@@ -1,7 +1,7 @@
 """Model answers of chapter 02. theta_s is where pretraining ended, theta* the best parameters of the target."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def transfer_definition() -> str:
@@ -141,4 +141,87 @@ the seeds differ by several points.
 C: one frozen base and 20 LoRA adapters. That stores 0.46 GB instead of 8.71 GB for 20 full models, and a task is switched by
 switching an adapter. I would measure the accuracy of every task against its own fully fine-tuned model, and keep a full model
 for a task where the adapter falls behind.
+"""
+
+
+def transfer_start_share(examples: int, features: int, lam: float) -> float:
+    """How much of a start is left when gradient descent has nothing more to do?
+
+    Linear regression, random features, loss |X theta - y|^2 / n + lam |theta|^2 with n = examples and as many numbers in theta as
+    there are features. Two descents begin at two places, a random direction apart, and both go on until nothing moves. Returns the
+    squared distance of their ends divided by that of their starts, as it is on average: 0.0 if both end at one place.
+    """
+    if lam > 0 or examples >= features:
+        return 0.0  # one minimiser
+    return (features - examples) / features  # the directions that no example shows are left alone
+
+
+def transfer_adapt(network: nn.Sequential, x: Tensor, y: Tensor, classes: int) -> nn.Module:
+    """Adapt a pretrained network to a new question, from few examples. Returns a network with `classes` logits for each row.
+
+    network: Linear, ReLU, Linear, ReLU, Linear, and pretrained: it tells which of three shapes a row of numbers shows. The last
+    two numbers of a row are a colour. In pretraining they were always 0, so nothing in the network looks at them.
+    x: (n, numbers), with n = 120.   y: (n,), 0 to classes - 1: twice the shape, plus 1 for one of two colours.
+    What is trained, in which order, at which learning rates and for how many steps is yours to decide. Half a second is enough.
+    """
+    head = nn.Linear(network[-1].in_features, classes)
+    body = network[:-1]
+    slow = {"params": body.parameters(), "lr": 0.0}  # the body waits until the head points somewhere
+    optimizer = torch.optim.AdamW([{"params": head.parameters(), "lr": 1e-2}, slow])
+    for step in range(200):
+        if step == 100:
+            optimizer.param_groups[1]["lr"] = 1e-3
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(head(body(x)), y).backward()
+        optimizer.step()
+    return nn.Sequential(*body, head)
+
+
+def transfer_thaw(network: nn.Sequential, x: Tensor, y: Tensor, lr: float, every: int, steps: int) -> nn.Sequential:
+    """Gradual unfreezing as a training loop: plain gradient descent, all examples in each step, mean cross-entropy.
+
+    network: linear layers with Tanh between them, the head last; every parameter may have requires_grad set either way.
+    x: (n, d).   y: (n,).   In the first `every` steps only the head moves, in the next `every` steps the linear layer below it
+    too, and so on; what moves goes on moving. Returns the trained network.
+    """
+    layers = [module for module in network if isinstance(module, nn.Linear)][::-1]
+    network.requires_grad_(True)
+    for step in range(steps):
+        free = [p for layer in layers[: 1 + step // every] for p in layer.parameters()]
+        slopes = torch.autograd.grad(nn.functional.cross_entropy(network(x), y), free)
+        with torch.no_grad():
+            for parameter, slope in zip(free, slopes, strict=True):
+                parameter -= lr * slope
+    return network
+
+
+def transfer_choose_rate(scores: Tensor, t: float) -> tuple[int, int]:
+    """Chooses a learning rate from a sweep. Returns (index of the rate to take, 1 if the sweep has to be widened, else 0).
+
+    scores: (rates, seeds), validation accuracies, the rates from the smallest to the largest. A run that diverged is nan, and its
+    rate is not taken. The best rate is the one with the highest mean. Every rate that the seeds cannot tell from it would do
+    as well: take the smallest of these, for it moves the pretrained weights least. They cannot be told apart if 0 lies
+    within mean ± t · s / √n of the differences to the best, seed by seed (s divides by n - 1). The sweep has to be
+    widened if the *best* rate is the first or the last that was tried.
+    """
+    means = scores.mean(dim=1)  # nan where a run diverged
+    best = int(means.nan_to_num(-1.0).argmax())
+    gaps = scores[best] - scores  # (rates, seeds)
+    within = gaps.mean(dim=1) <= t * gaps.std(dim=1) / scores.shape[1] ** 0.5  # false where nan
+    return int(within.nonzero()[0]), int(best in (0, len(scores) - 1))
+
+
+def transfer_choose_from_race() -> str:
+    """Three projects with 32 labelled sentences each and the encoder of this chapter. Choose a strategy for each from the two
+    tables of section 10 (8 steps and 30 steps), and justify it with their numbers.
+
+    A: each of 400 customers trains a model of their own, and for each there is time for 8 steps.
+    B: one model, time for 30 steps and more; only the accuracy on new words counts.
+    C: the sentence vectors also serve a search by topic, which must not get worse.
+
+    For each: the choice, the figures with their intervals, and one thing that these figures do not tell about the project.
+    Then say in two sentences what one may not conclude from the table of 8 steps alone. Seven to ten sentences.
+    """
+    return """
+PLACEHOLDER
 """

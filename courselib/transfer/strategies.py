@@ -124,8 +124,8 @@ def activation_bytes(model: nn.Module, tokens: dict[str, Tensor]) -> int:
         storage = tensor.untyped_storage()
         if storage._cdata not in own:
             kept[storage._cdata] = storage.nbytes()
-            alive.append(tensor)
-        return tensor
+            alive.append(storage)
+        return tensor.detach()  # with its grad_fn it would hold the graph that holds it, and the model would never be freed
 
     model.train()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
