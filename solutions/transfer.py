@@ -161,15 +161,15 @@ def transfer_adapt(network: nn.Sequential, x: Tensor, y: Tensor, classes: int) -
 
     network: Linear, ReLU, Linear, ReLU, Linear, and pretrained: it tells which of three shapes a row of numbers shows. The last
     two numbers of a row are a colour. In pretraining they were always 0, so nothing in the network looks at them.
-    x: (n, numbers), with n = 120.   y: (n,), 0 to classes - 1: twice the shape, plus 1 for one of two colours.
+    x: (n, numbers), with n = 150.   y: (n,), 0 to classes - 1: twice the shape, plus 1 for one of two colours.
     What is trained, in which order, at which learning rates and for how many steps is yours to decide. Half a second is enough.
     """
     head = nn.Linear(network[-1].in_features, classes)
     body = network[:-1]
     slow = {"params": body.parameters(), "lr": 0.0}  # the body waits until the head points somewhere
-    optimizer = torch.optim.AdamW([{"params": head.parameters(), "lr": 1e-2}, slow])
-    for step in range(200):
-        if step == 100:
+    optimizer = torch.optim.AdamW([{"params": head.parameters(), "lr": 3e-2}, slow])
+    for step in range(160):
+        if step == 60:
             optimizer.param_groups[1]["lr"] = 1e-3
         optimizer.zero_grad()
         nn.functional.cross_entropy(head(body(x)), y).backward()

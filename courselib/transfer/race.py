@@ -31,13 +31,14 @@ TRAIN_SENTENCES, TEST_SENTENCES = 32, 200
 BATCH, STEPS, EVERY = 8, 30, 2
 # steps -> the encoder's rate (of feature_extraction: the head's, which takes 100 steps on ready vectors in either race)
 RATES = {
-    8: {"scratch": 3e-4, "feature_extraction": 1e-2, "top_2": 3e-4, "gradual": 3e-4, "full": 1e-4, "lora": 3e-3},
-    30: {"scratch": 3e-4, "feature_extraction": 1e-2, "top_2": 3e-4, "gradual": 3e-4, "full": 1e-4, "lora": 3e-3},
+    8: {"scratch": 3e-4, "feature_extraction": 1e-2, "top_2": 3e-4, "gradual": 1e-4, "full": 1e-4, "lora": 3e-3},
+    30: {"scratch": 3e-4, "feature_extraction": 1e-2, "top_2": 1e-4, "gradual": 3e-5, "full": 3e-5, "lora": 1e-3},
 }
 
 
 def finetune(
-    strategy: str, seed: int, *, steps: int = STEPS, split: str = "test", learning_rate: float | None = None, texts: int = TEST_SENTENCES,
+    strategy: str, seed: int, *, steps: int = STEPS, split: str = "test", learning_rate: float | None = None,
+    texts: int = TEST_SENTENCES,
 ) -> dict[str, Any]:
     """One run: 32 labelled sentences, `steps` steps of 8, and the accuracy on `texts` sentences with words never trained on.
 

@@ -18,7 +18,7 @@ from autograder.judging.measures import transfer as measures
 
 # --- adapt ------------------------------------------------------------------------------------------------------------
 
-NUMBERS, COLOUR, SHAPES, EXAMPLES, TESTS = 12, 2, 3, 120, 400
+NUMBERS, COLOUR, SHAPES, EXAMPLES, TESTS = 12, 2, 3, 150, 400
 
 
 def _pretrained(rng: np.random.Generator) -> tuple[np.ndarray, list[Tensor]]:
@@ -90,12 +90,12 @@ def too_few_steps(network: nn.Sequential, x: Tensor, y: Tensor, classes: int) ->
 
 
 SHAPE_LOST = (
-    "The shapes, which the pretrained network knew, are not told apart. Either it was not used, or steps that were too large, or a "
-    "head that still pointed anywhere, destroyed what it knew; or there were too few steps to connect the head to it."
+    "The shapes, which the pretrained network knew, are not told apart. Either it was not used; or steps that were too large, or "
+    "a head that still pointed anywhere, destroyed what it knew; or there were too few steps to connect the head to it."
 )
 COLOUR_MISSED = (
-    "The colours are not told apart. Nothing in the pretrained network looks at them, so a head on frozen features cannot see them: "
-    "the first layer has to learn as well."
+    "The colours are not told apart. Nothing in the pretrained network looks at them, so a head on frozen features cannot see "
+    "them: the first layer has to learn as well."
 )
 
 # Over 40 draws: see tests/courselib/transfer/test_adapting.py, which holds the margins.
@@ -106,7 +106,7 @@ adapt = Exercise(
     cases=adapt_cases,
     expected=lambda weights, x, y, classes, x_test: torch.zeros(len(x_test), classes),
     parts=[
-        Part("shapes, known before", 2, measure=measures.shape_accuracy, at_least=0.83, says=SHAPE_LOST),
+        Part("shapes, known before", 2, measure=measures.shape_accuracy, at_least=0.84, says=SHAPE_LOST),
         Part("colours, new", 2, measure=measures.colour_accuracy, at_least=0.85, says=COLOUR_MISSED),
     ],
     misconceptions=[
@@ -115,7 +115,7 @@ adapt = Exercise(
         Misconception("huge_rate", at_a_huge_rate, SHAPE_LOST),
         Misconception("too_few_steps", too_few_steps, SHAPE_LOST),
     ],
-    seconds=6.0,
+    seconds=20.0,  # of which a first optimizer in a process takes seconds to import
 )
 
 # --- thaw -------------------------------------------------------------------------------------------------------------
