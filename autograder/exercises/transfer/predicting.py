@@ -88,7 +88,7 @@ def choose_rate_cases(rng: np.random.Generator) -> list[Case]:
             scores[-1] -= 0.05
             scores[-1, 2] = 1.0
         for i in diverged:
-            scores[i, :4] = 0.97
+            scores[i, :4] = 1.0
             scores[i, 4] = float("nan")
         return Case(label, {"scores": scores, "t": 2.776}, group)
 
