@@ -148,7 +148,8 @@ def transfer_start_share(examples: int, features: int, lam: float) -> float:
     """How much of a start is left when gradient descent has nothing more to do?
 
     Linear regression, random features, loss |X theta - y|^2 / n + lam |theta|^2, with n = examples and one number in theta for
-    each of the features. Two descents begin at two places, a random direction apart, and both go on until nothing moves. Returns the
+    each of the features. Two descents begin at two places, a random direction apart, and both go on until nothing moves.
+    Returns the
     squared distance of their ends divided by that of their starts, as it is on average: 0.0 if both end at one place.
     """
     if lam > 0 or examples >= features:
@@ -223,11 +224,16 @@ def transfer_choose_from_race() -> str:
     Then say in two sentences what one may not conclude from the table of 8 steps alone. Seven to ten sentences.
     """
     return """
-A: LoRA, 0.921 ± 0.034 after 8 steps. Full fine-tuning is better there by 3.7 ± 3.6 points (0.958 ± 0.013), but 400 full models are 400 times 90 MB, 36 GB,
-and 400 adapters with their heads 0.12 GB; if a point matters more than disk I would take full. The figures do not say how it is with customers whose sentences differ more than these seeds do.
-B: any of the four at the top after 30 steps: LoRA 0.961 ± 0.028, gradual 0.949 ± 0.034, full 0.948 ± 0.035, the two top layers 0.944 ± 0.029. The differences between them lie within
-their intervals; all are some points above the probe (full by 4.3 ± 2.9). I would take LoRA, as it stores least, and say that it is not shown to be better. What more than 30 steps would do was not measured.
-C: feature extraction, 0.905 ± 0.044, for the vectors stay what they are: the old ability is 0.83, against 0.38 to 0.53 for the others. Or LoRA with its adapters switched off for the
-search, which costs a second pass. Search by topic was measured by nearest neighbours of 200 sentences of one grammar, which may not be the search of the project.
-From 8 steps alone one may not conclude that full fine-tuning is the better method: it is the one that can be brought furthest in 8 steps, with a rate chosen for that. Nor that gradual unfreezing is useless: it had not yet freed half of the network.
+A: LoRA, 0.921 ± 0.034 after 8 steps. Full fine-tuning is better there by 3.7 ± 3.6 points (0.958 ± 0.013), but 400 full models
+are 400 times 90 MB, 36 GB, and 400 adapters with their heads 0.12 GB; if a point matters more than disk I would take full. The
+figures do not say how it is with customers whose sentences differ more than these seeds do.
+B: any of the four at the top after 30 steps: LoRA 0.961 ± 0.028, gradual 0.949 ± 0.034, full 0.948 ± 0.035, the two top layers
+0.944 ± 0.029. The differences between them lie within their intervals; all are some points above the probe (full by 4.3 ± 2.9).
+I would take LoRA, as it stores least, and say that it is not shown to be better. What more than 30 steps would do was not
+measured.
+C: feature extraction, 0.905 ± 0.044, for the vectors stay what they are: the old ability is 0.83, against 0.38 to 0.53 for the
+others. Or LoRA with its adapters switched off for the search, which costs a second pass. Search by topic was measured by
+nearest neighbours of 200 sentences of one grammar, which may not be the search of the project.
+From 8 steps alone one may not conclude that full fine-tuning is the better method: it is the one that can be brought furthest
+in 8 steps, with a rate chosen for that. Nor that gradual unfreezing is useless: it had not yet freed half of the network.
 """

@@ -9,7 +9,8 @@
     lora                 the encoder is frozen, thin adapters and the head are trained (chapter 08)
 
 A network is a stack of blocks, from the input up: "embeddings", "layer.0", "layer.1", ..., "head". A strategy is a
-choice of blocks; all but the last one are one line of `requires_grad_`. `courselib.transfer.race` lets them run against each other.
+choice of blocks; all but the last one are one line of `requires_grad_`. `courselib.transfer.race` lets them run against each
+other.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ start_share = Exercise(
     misconceptions=[
         Misconception(
             "never", lambda examples, features, lam: 0.0, earns=2,
-            says="You trust the sentence that an optimum has no memory. With fewer examples than parameters there is no *the* optimum: "
+            says="You trust the sentence that an optimum has no memory. With fewer examples than parameters "
+            "there is no *the* optimum: "
             "a gradient is a sum of the examples' feature vectors, and what is at right angles to all of them never moves.",
         ),
         Misconception(
@@ -52,15 +53,17 @@ start_share = Exercise(
         ),
         Misconception(
             "penalty_ignored", lambda examples, features, lam: max(0.0, (features - examples) / features), earns=2,
-            says="You left the penalty out. λ|θ|² pulls in every direction, also where no example does: one minimiser, no memory.",
+            says="You left the penalty out. λ|θ|² pulls in every direction, also where no example does: one "
+            "minimiser, no memory.",
         ),
         Misconception(
-            "length", lambda examples, features, lam: 0.0 if lam > 0 else max(0.0, (features - examples) / features) ** 0.5, earns=2,
+            "length", lambda examples, features, lam: answers.transfer_start_share(examples, features, lam) ** 0.5, earns=2,
             says="This is the share of the distance. Asked is that of the squared distance, which adds up over directions.",
         ),
         Misconception(
             "negative", lambda examples, features, lam: 0.0 if lam > 0 else (features - examples) / features, earns=2,
-            says="With more examples than parameters your share is negative. Then one place is best, and nothing of the start is left.",
+            says="With more examples than parameters your share is negative. Then one place is best, and nothing "
+            "of the start is left.",
         ),
         Misconception(
             "nearly_all", lambda examples, features, lam: 0.0 if lam > 0 or examples >= features else 1 - 1 / features, earns=2,
@@ -141,7 +144,8 @@ choose_rate = Exercise(
         ),
         Misconception(
             "edge_of_the_taken", _wrongly(edge="taken"), earns=3,
-            says="You asked whether the rate that you take lies at the edge. What says that the sweep was too narrow is the best one.",
+            says="You asked whether the rate that you take lies at the edge. What says that the sweep was too "
+            "narrow is the best one.",
         ),
         Misconception(
             "diverged_ignored", _wrongly(nan="ignored"), earns=2,

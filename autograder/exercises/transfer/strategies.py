@@ -195,7 +195,8 @@ gradual_unfreezing = Exercise(
         ),
         Misconception(
             "one_period_late", lambda counts, every, steps: _gradual(counts, every, steps, shift=-every), earns=1,
-            says="You set blocks free one whole period too late: the head alone is trained for `every` steps, not for twice as many.",
+            says="You set blocks free one whole period too late: the head alone is trained for `every` steps, "
+            "not for twice as many.",
         ),
         Misconception(
             "window", lambda counts, every, steps: _gradual(counts, every, steps, window=True), earns=1,
@@ -279,7 +280,8 @@ choose_from_race = Written(
     answer=answers.transfer_choose_from_race,
     rubric=[
         (1, "A: a strategy that is good after 8 steps, with its figure and interval; weighs what 400 models store"),
-        (1, "B: full fine-tuning, gradual unfreezing or another of the leading ones at 30 steps, with the figures, and says which of "
+        (1, "B: full fine-tuning, gradual unfreezing or another of the leading ones at 30 steps, with the "
+            "figures, and says which of "
             "the differences the intervals do not settle"),
         (1, "C: a frozen encoder (or one base with adapters that can be switched off), and the figure for the old ability"),
         (1, "names what the figures leave out: one grammar and word list, one encoder, this number of labels, other tasks"),
