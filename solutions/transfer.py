@@ -1,7 +1,7 @@
 """Model answers of chapter 02. theta_s is where pretraining ended, theta* the best parameters of the target."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def transfer_definition() -> str:
@@ -141,4 +141,99 @@ the seeds differ by several points.
 C: one frozen base and 20 LoRA adapters. That stores 0.46 GB instead of 8.71 GB for 20 full models, and a task is switched by
 switching an adapter. I would measure the accuracy of every task against its own fully fine-tuned model, and keep a full model
 for a task where the adapter falls behind.
+"""
+
+
+def transfer_start_share(examples: int, features: int, lam: float) -> float:
+    """How much of a start is left when gradient descent has nothing more to do?
+
+    Linear regression, random features, loss |X theta - y|^2 / n + lam |theta|^2, with n = examples and one number in theta for
+    each of the features. Two descents begin at two places, a random direction apart, and both go on until nothing moves.
+    Returns the
+    squared distance of their ends divided by that of their starts, as it is on average: 0.0 if both end at one place.
+    """
+    if lam > 0 or examples >= features:
+        return 0.0  # one minimiser
+    return (features - examples) / features  # the directions that no example shows are left alone
+
+
+def transfer_adapt(network: nn.Sequential, x: Tensor, y: Tensor, classes: int) -> nn.Module:
+    """Adapt a pretrained network to a new question, from few examples. Returns a network with `classes` logits for each row.
+
+    network: Linear, ReLU, Linear, ReLU, Linear, and pretrained: it tells which of three shapes a row of numbers shows. The last
+    two numbers of a row are a colour. In pretraining they were always 0, so nothing in the network looks at them.
+    x: (n, numbers), with n = 150.   y: (n,), 0 to classes - 1: twice the shape, plus 1 for one of two colours.
+    What is trained, in which order, at which learning rates and for how many steps is yours to decide. Half a second is enough.
+    """
+    head = nn.Linear(network[-1].in_features, classes)
+    body = network[:-1]
+    slow = {"params": body.parameters(), "lr": 0.0}  # the body waits until the head points somewhere
+    optimizer = torch.optim.AdamW([{"params": head.parameters(), "lr": 3e-2}, slow])
+    for step in range(160):
+        if step == 60:
+            optimizer.param_groups[1]["lr"] = 1e-3
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(head(body(x)), y).backward()
+        optimizer.step()
+    return nn.Sequential(*body, head)
+
+
+def transfer_thaw(network: nn.Sequential, x: Tensor, y: Tensor, lr: float, every: int, steps: int) -> nn.Sequential:
+    """Gradual unfreezing as a training loop: plain gradient descent, all examples in each step, mean cross-entropy.
+
+    network: linear layers with Tanh between them, the head last; every parameter may have requires_grad set either way.
+    x: (n, d).   y: (n,).   In the first `every` steps only the head moves, in the next `every` steps the linear layer below it
+    too, and so on; what moves goes on moving. Returns the trained network.
+    """
+    layers = [module for module in network if isinstance(module, nn.Linear)][::-1]
+    network.requires_grad_(True)
+    for step in range(steps):
+        free = [p for layer in layers[: 1 + step // every] for p in layer.parameters()]
+        slopes = torch.autograd.grad(nn.functional.cross_entropy(network(x), y), free)
+        with torch.no_grad():
+            for parameter, slope in zip(free, slopes, strict=True):
+                parameter -= lr * slope
+    return network
+
+
+def transfer_choose_rate(scores: Tensor, t: float) -> tuple[int, int]:
+    """Chooses a learning rate from a sweep. Returns (index of the rate to take, 1 if the sweep has to be widened, else 0).
+
+    scores: (rates, seeds), validation accuracies, the rates from the smallest to the largest. A run that diverged is nan, and its
+    rate is not taken. The best rate is the one with the highest mean. Every rate that the seeds cannot tell from it would do
+    as well: take the smallest of these, for it moves the pretrained weights least. They cannot be told apart if 0 lies
+    within mean ± t · s / √n of the differences to the best, seed by seed (s divides by n - 1). The sweep has to be
+    widened if the *best* rate is the first or the last that was tried.
+    """
+    means = scores.mean(dim=1)  # nan where a run diverged
+    best = int(means.nan_to_num(-1.0).argmax())
+    gaps = scores[best] - scores  # (rates, seeds)
+    within = gaps.mean(dim=1) <= t * gaps.std(dim=1) / scores.shape[1] ** 0.5  # false where nan
+    return int(within.nonzero()[0]), int(best in (0, len(scores) - 1))
+
+
+def transfer_choose_from_race() -> str:
+    """Three projects with 32 labelled sentences each and the encoder of this chapter. Choose a strategy for each from the two
+    tables of section 10 (8 steps and 30 steps), and justify it with their numbers.
+
+    A: each of 400 customers trains a model of their own, and for each there is time for 8 steps.
+    B: one model, time for 30 steps and more; only the accuracy on new words counts.
+    C: the sentence vectors also serve a search by topic, which must not get worse.
+
+    For each: the choice, the figures with their intervals, and one thing that these figures do not tell about the project.
+    Then say in two sentences what one may not conclude from the table of 8 steps alone. Seven to ten sentences.
+    """
+    return """
+A: LoRA, 0.921 ± 0.034 after 8 steps. Full fine-tuning is better there by 3.7 ± 3.6 points (0.958 ± 0.013), but 400 full models
+are 400 times 90 MB, 36 GB, and 400 adapters with their heads 0.12 GB; if a point matters more than disk I would take full. The
+figures do not say how it is with customers whose sentences differ more than these seeds do.
+B: any of the four at the top after 30 steps: LoRA 0.961 ± 0.028, gradual 0.949 ± 0.034, full 0.948 ± 0.035, the two top layers
+0.944 ± 0.029. The differences between them lie within their intervals; all are some points above the probe (full by 4.3 ± 2.9).
+I would take LoRA, as it stores least, and say that it is not shown to be better. What more than 30 steps would do was not
+measured.
+C: feature extraction, 0.905 ± 0.044, for the vectors stay what they are: the old ability is 0.83, against 0.38 to 0.53 for the
+others. Or LoRA with its adapters switched off for the search, which costs a second pass. Search by topic was measured by
+nearest neighbours of 200 sentences of one grammar, which may not be the search of the project.
+From 8 steps alone one may not conclude that full fine-tuning is the better method: it is the one that can be brought furthest
+in 8 steps, with a rate chosen for that. Nor that gradual unfreezing is useless: it had not yet freed half of the network.
 """

@@ -3,8 +3,8 @@
     python benchmarks/effects [--quick] [--only WORD] [--no-cache]
 
 Five seeds, 5 to 9; `--quick` takes the first two and leaves the slowest runs out. Everything was tuned on seeds from 100 on,
-which are other texts, splits, networks and permutations. Writes chapters/measured/effects.md, which chapter 02 shows; with
-`--only` the rows and sections of those effects (a quick run only prints).
+which are other texts, splits, networks and permutations. Writes chapters/measured/effects.md; with `--only` the rows and sections
+of those effects. An effect that a chapter shows also has its numbers written beside it, as JSON. (A quick run only prints.)
 
 A target is reached if the mean over the seeds reaches it. If the 95 % interval (Student's t) reaches beyond the
 target, that is said too. Orders ("replay above EWC") are judged on differences seed by seed.
@@ -15,6 +15,7 @@ its file.
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import sys
@@ -26,7 +27,7 @@ import encoder
 import objectives
 import text
 import torch
-from measured import Effect, Measured
+from measured import Effect, Measured, as_data
 
 from autograder.places import CHAPTERS
 from courselib.lab import runtime
@@ -55,13 +56,19 @@ def report(results: list[tuple[Effect, Measured, float]], seeds: Sequence[int]) 
     for effect, measured, _ in results:
         columns = measured.columns
         lines += ["", f"## {effect.name}", "", f"Target: {effect.target}.", ""]
-        lines += [f"Measured {datetime.date.today()}, {machine()}, seeds {', '.join(map(str, seeds))}.", ""]
+        lines += [when_and_where(measured, seeds), ""]
         lines += ["| method | " + " | ".join(columns) + " | seconds a run |", "|---" * (len(columns) + 2) + "|"]
         for setting, found in measured.table.summary().items():
             cells = [str(found.get(column, "–")) for column in columns] + [f"{found['seconds'].mean:.1f}"]
             lines.append(f"| {setting} | " + " | ".join(cells) + " |")
         lines += ["", measured.note] if measured.note else []
     return "\n".join(lines) + "\n"
+
+
+def when_and_where(measured: Measured, seeds: Sequence[int]) -> str:
+    """A sentence on the date, the machine and the seeds; an effect that was measured on seeds of its own names those."""
+    own = measured.seeds or seeds
+    return f"Measured {datetime.date.today()}, {machine()}, seeds {', '.join(map(str, own))}."
 
 
 def updated(old: str, new: str) -> str:
@@ -115,6 +122,10 @@ def main() -> int:
     path = CHAPTERS / "measured" / "effects.md"
     if not options.quick:
         path.write_text(updated(path.read_text(encoding="utf-8"), found) if path.exists() else found, encoding="utf-8")
+        for effect, measured, _ in results:
+            if effect.data:
+                kept = json.dumps(as_data(effect, measured, when_and_where(measured, seeds)), indent=1, ensure_ascii=False)
+                path.with_name(f"{effect.data}.json").write_text(kept + "\n", encoding="utf-8")
     return 0 if all(check.reached for _, measured, _ in results for check in measured.checks) else 1
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from courselib.lab.experiments import Table
 from courselib.lab.plots import interval
@@ -36,10 +37,33 @@ class Measured:
     table: Table
     note: str = ""
     columns: tuple[str, ...] = field(default=())
+    seeds: tuple[int, ...] = ()  # where they are not those of the report
 
 
 @dataclass(frozen=True)
 class Effect:
+    """`data` names the file in chapters/measured that keeps the numbers for a chapter to read, beside the report for people."""
+
     name: str
     target: str
     measure: Callable[..., Measured]
+    data: str = ""
+
+
+def as_data(effect: Effect, found: Measured, measured: str) -> dict[str, Any]:
+    """What a chapter reads: when and where it was measured, the claims, every run, and mean and half width of each column."""
+    columns = found.columns
+    return {
+        "effect": effect.name,
+        "measured": measured,
+        "claims": [
+            {"claim": check.claim, "target": check.target, "at_most": check.at_most, "interval": list(interval(check.values)),
+             "reached": check.reached}
+            for check in found.checks
+        ],
+        "summary": {
+            setting: {column: list(values[column]) for column in columns if column in values}
+            for setting, values in found.table.summary().items()
+        },
+        "runs": [{name: row[name] for name in ("setting", "seed", *columns) if name in row} for row in found.table.rows],
+    }

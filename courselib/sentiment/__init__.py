@@ -5,6 +5,7 @@ dataset        token ids, truncation, padding, batches that can be taken up agai
 schedules      warm-up, clipping, groups of parameters
 watching       early stopping that writes down the scores
 metrics        the confusion matrix and what follows from it
+uncertainty    intervals over texts, calibration
 inference      labels with confidence, many texts at a time
 augmentation   deletion, insertion, swap, synonyms, mixup
 overfitting    small experiments on ready sentence vectors: overfitting, hyper-parameters

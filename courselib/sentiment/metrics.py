@@ -1,4 +1,4 @@
-"""What a classifier got right, counted once: four numbers, and everything else follows from them.
+"""What a classifier got right, counted once: four numbers, or a table for more classes, and everything else follows from them.
 
 Class 1 is the one that is looked for ("positive"). Accuracy, precision, recall and F1 are functions of one confusion matrix,
 so they constrain each other: with n texts only some combinations can occur at all. Reported figures can be checked against
@@ -63,30 +63,63 @@ def at_threshold(labels: Sequence[int], probabilities: Sequence[float], threshol
     return confusion(labels, (np.asarray(probabilities) >= threshold).astype(int))
 
 
-def matrices_for(n: int, decimals: int = 4, **reported: float) -> list[Confusion]:
-    """Every confusion matrix of n texts that gives the reported scores, each rounded to `decimals`.
+AVERAGES = ("binary", "macro", "weighted", "micro")
 
-    `reported` are any of accuracy, precision, recall, f1. An empty list means that the figures cannot stand together.
-    Rounding half up and half to even are both accepted. Raises ValueError for other names.
+
+def averaged(table: Sequence[Sequence[int]], average: str) -> Scores:
+    """The scores of a confusion table `table[truth][said]`, averaged over its classes as scikit-learn does.
+
+    "macro": the mean of the classes' scores, so that a class of three texts counts like one of three hundred. "weighted": each by
+    how many texts truly are of it; its recall is the accuracy. "micro": from the sums of all classes' counts; for one label a
+    text all four are the accuracy. "binary": of class 1 alone. Raises ValueError for another word, or a table that is not square.
+    """
+    counts = np.asarray(table, dtype=float)
+    if average not in AVERAGES or counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.sum():
+        raise ValueError(f"averaged takes a square table of counts and one of {', '.join(AVERAGES)}; it got {average!r}.")
+    if average == "binary" and len(counts) != 2:
+        raise ValueError(f"binary is for two classes; the table has {len(counts)}. Try macro or weighted.")
+    right, said, true = counts.diagonal(), counts.sum(0), counts.sum(1)
+    accuracy = right.sum() / counts.sum()
+    if average == "micro":
+        return Scores(*[float(accuracy)] * 4)
+    columns = _ratio(right, said), _ratio(right, true), _ratio(2 * right, said + true)
+    weights = {"macro": np.ones(len(counts)), "weighted": true, "binary": np.array([0.0, 1.0][: len(counts)])}[average]
+    return Scores(float(accuracy), *(float((weights * column).sum() / weights.sum()) for column in columns))
+
+
+def matrices_for(n: int, decimals: int = 4, average: str = "binary", **reported: float) -> list[Confusion]:
+    """Every confusion matrix of n texts of two classes that gives the reported scores, each rounded to `decimals`.
+
+    `reported` are any of accuracy, precision, recall, f1. What they mean depends on `average`, as in `averaged`: a report seldom
+    says which one it took, so an empty list for "binary" alone proves nothing. Empty for all of them: the figures cannot stand
+    together. Rounding half up and half to even are both accepted. Raises ValueError for other names.
     """
     if unknown := set(reported) - set(Scores._fields):
         raise ValueError(f"There is no score {min(unknown)!r}; there are {', '.join(Scores._fields)}.")
+    if average not in AVERAGES:
+        raise ValueError(f"There is no average {average!r}; there are {', '.join(AVERAGES)}.")
     slack = 0.5000001 * 10**-decimals
     found = []
     for positives in range(n + 1):
         tp, fp = np.meshgrid(np.arange(positives + 1), np.arange(n - positives + 1), indexing="ij")
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = {
-                "accuracy": (tp + n - positives - fp) / n,
-                "precision": np.nan_to_num(tp / (tp + fp)),
-                "recall": tp / positives if positives else np.zeros(tp.shape),
-                "f1": np.nan_to_num(2 * tp / (tp + fp + positives)),
-            }
+        tn, fn = n - positives - fp, positives - tp
+        accuracy = (tp + tn) / n
+        share = {"binary": 1.0, "macro": 0.5, "weighted": positives / n, "micro": 0.0}[average]  # class 1's in the mean
+        one = _ratio(tp, tp + fp), _ratio(tp, tp + fn), _ratio(2 * tp, 2 * tp + fp + fn)
+        zero = _ratio(tn, tn + fn), _ratio(tn, tn + fp), _ratio(2 * tn, 2 * tn + fp + fn)
+        means = [accuracy] * 3 if average == "micro" else [share * a + (1 - share) * b for a, b in zip(one, zero, strict=True)]
+        values = dict(zip(Scores._fields, [accuracy, *means], strict=True))
         fits = np.all([np.abs(values[name] - value) <= slack for name, value in reported.items()], axis=0)
         found += [
             Confusion(n - positives - int(f), int(f), positives - int(t), int(t)) for t, f in zip(tp[fits], fp[fits], strict=True)
         ]
     return found
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, and 0 where there is no whole."""
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 class Evaluation(NamedTuple):

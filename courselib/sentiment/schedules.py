@@ -95,7 +95,7 @@ def parameter_groups(
 
 
 # What is usually recommended for fine-tuning a whole encoder: habits that work, from the BERT paper and its readers
-RANGES = {"lr": (2e-5, 5e-5), "batch": (16, 32), "warmup_share": (0.0, 0.1), "weight_decay": (0.01, 0.1), "epochs": (3, 5)}
+RANGES = {"lr": (2e-5, 5e-5), "batch": (16, 32), "warmup_share": (0.0, 0.1), "weight_decay": (0.01, 0.1), "epochs": (2, 5)}
 
 
 def plan(examples: int, batch: int, epochs: int, warmup: float) -> tuple[int, float]:

@@ -9,33 +9,20 @@
     lora                 the encoder is frozen, thin adapters and the head are trained (chapter 08)
 
 A network is a stack of blocks, from the input up: "embeddings", "layer.0", "layer.1", ..., "head". A strategy is a
-choice of blocks; all but the last one are one line of `requires_grad_`.
+choice of blocks; all but the last one are one line of `requires_grad_`. `courselib.transfer.race` lets them run against each
+other.
 """
 
 from __future__ import annotations
 
-import copy
 import re
-import time
-from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from courselib.lab import models, runtime
-from courselib.lab.classification import batches, classification_loss, optimizer_for, sentence_vectors, train_head
-from courselib.lab.data.sentiment import THINGS, sentences
-from courselib.lab.models import SentenceClassifier, tokenise
-from courselib.lab.training import Step, fit
-from courselib.lora import add_lora
+from courselib.lab.training import Step
 
 LAYER = re.compile(r"\blayer\.(\d+)\.")
-# Of the encoder's weights; of the head for feature_extraction. Chosen on the validation split with seeds from 100 on, for this
-# budget: 8 steps of 6 sentences. Chapter 08 takes 18 of 16, and what is best for more steps is smaller (lora.finetuning).
-RATES_IN_8_STEPS = {"scratch": 3e-4, "feature_extraction": 1e-2, "top_2": 3e-4, "gradual": 3e-4, "full": 1e-4, "lora": 3e-3}
-TRAIN_SENTENCES, TEST_SENTENCES = 32, 40
-BATCH, STEPS, EVERY = 6, 8, 2
 
 
 def blocks(model: nn.Module) -> dict[str, list[nn.Parameter]]:
@@ -125,95 +112,24 @@ def static_bytes(model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
 
 
 def activation_bytes(model: nn.Module, tokens: dict[str, Tensor]) -> int:
-    """What a forward pass in train mode keeps for the backward pass, in bytes. Parameters and views count once or not at all."""
+    """What a forward pass in train mode keeps for the backward pass, in bytes. Parameters and views count once or not at all.
+
+    On the device "meta" nothing is computed and nothing allocated, and the count is the same: so a model can be asked that is
+    too large to run here.
+    """
     kept: dict[int, int] = {}
-    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    alive = []  # a freed address would be used again, and then counted once for two
+    own = {p.untyped_storage()._cdata for p in model.parameters()}  # the storage itself: on "meta" all addresses are 0
+    alive = []  # what was freed could come back as another storage, and would then count once for two
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-            alive.append(tensor)
-        return tensor
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage.nbytes()
+            alive.append(storage)
+        return tensor.detach()  # with its grad_fn it would hold the graph that holds it, and the model would never be freed
 
     model.train()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         model(**tokens)
     model.eval()
     return sum(kept.values())
-
-
-def finetune(strategy: str, seed: int, *, split: str = "test", learning_rate: float | None = None) -> dict[str, Any]:
-    """One run: 32 labelled sentences, 8 steps of 6, and the accuracy on 40 sentences with words never trained on.
-
-    Returns plain numbers: `accuracy`; `topic`, how often a sentence's nearest neighbour is about the same sort of thing, an
-    ability the pretrained encoder has and nobody trains; `trained` parameters (at the end), `share` of all; `static` memory
-    and the `activations` of one batch, in MB of 10^6 bytes and as they are at the end; `seconds`. The seed draws sentences,
-    order, dropout, and the weights of scratch. Feature extraction takes 100 steps with all sentences at once: on ready
-    vectors they cost next to nothing.
-    """
-    if strategy not in RATES_IN_8_STEPS:
-        raise ValueError(f"There is no strategy {strategy!r}; choose one of {', '.join(RATES_IN_8_STEPS)}.")
-    runtime.set_seed(seed)
-    pretrained, tokenizer = _encoder()
-    train, held_out = sentences(TRAIN_SENTENCES, "train", seed), sentences(TEST_SENTENCES, split, seed)
-    model = SentenceClassifier(_anew(pretrained) if strategy == "scratch" else copy.deepcopy(pretrained))
-    callbacks = []
-    if strategy == "lora":
-        add_lora(model, ("query", "value"), rank=8, alpha=16, train_also=("classifier",))
-    elif strategy != "gradual":
-        set_trainable(model, strategy)
-    lr = RATES_IN_8_STEPS[strategy] if learning_rate is None else learning_rate
-
-    began = time.perf_counter()
-    if strategy == "feature_extraction":
-        optimizer = torch.optim.AdamW(model.classifier.parameters(), lr=lr)
-        train_head(model, tokenizer, *train, optimizer)
-    else:
-        optimizer = optimizer_for(model, lr)
-        callbacks = [GradualUnfreezing(model, EVERY)] if strategy == "gradual" else []
-        fit(model, batches(tokenizer, *train, size=BATCH), classification_loss, optimizer, steps=STEPS, callbacks=callbacks,
-            progress=False)
-    seconds = time.perf_counter() - began
-
-    features = sentence_vectors(model, tokenizer, held_out[0])
-    with torch.no_grad():
-        right = model.classifier(features).argmax(-1).cpu() == torch.tensor(held_out[1])
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    total = sum(p.numel() for p in model.parameters())
-    return {
-        "accuracy": right.double().mean().item(),
-        "topic": topic_accuracy(features, held_out[0]),
-        "trained": trained,
-        "share": trained / total,
-        "static": static_bytes(model, optimizer) / 1e6,
-        "activations": activation_bytes(model, tokenise(tokenizer, train[0][:BATCH])) / 1e6,
-        "seconds": seconds,
-    }
-
-
-def topic(text: str) -> int:
-    """What sort of thing a review is about: the number of its group in `sentiment.THINGS`, 0 to 8."""
-    words = set(re.findall(r"[a-z]+", text.lower()))
-    return next(i for i, (things, parts) in enumerate(THINGS.items()) if words & {*things, *parts})
-
-
-def topic_accuracy(features: Tensor, texts: list[str]) -> float:
-    """The share of texts whose nearest other text, by the angle between their vectors, is about the same sort of thing."""
-    topics = torch.tensor([topic(text) for text in texts])
-    unit = nn.functional.normalize(features, dim=-1)
-    likeness = (unit @ unit.T).fill_diagonal_(-2)  # (n, n)
-    return (topics[likeness.argmax(1).cpu()] == topics).double().mean().item()
-
-
-def _anew(pretrained: nn.Module) -> nn.Module:
-    """The same architecture with weights as they are before any training."""
-    model = type(pretrained)(pretrained.config)
-    model.pooler = None
-    return model.to(pretrained.device)
-
-
-@cache
-def _encoder() -> models.Pretrained:
-    return models.load("encoder")

@@ -1,6 +1,6 @@
 """Why a good start saves data, what such a statement needs, and where it ends.
 
-    descent           an optimum does not know where you started; a descent that stops does
+    descent           where there is one optimum, it does not know where you started; a descent that stops does
     decomposition     Bayes, approximation, estimation and optimisation error, simulated and exact
                       (Bottou and Bousquet 2008, "The Tradeoffs of Large Scale Learning")
     from scratch      N grows like d / eps^2 when nothing is assumed (Shalev-Shwartz and Ben-David 2014, chapter 6 and 28)
@@ -149,6 +149,21 @@ def ridge_to_prior(X: Array, y: Array, theta_s: Array, lam: float) -> Array:
     """The minimiser of |X theta - y|^2 / n + lam |theta - theta_s|^2, in closed form. X `(n, d)`; lam > 0, or n >= d."""
     n, d = X.shape
     return theta_s + np.linalg.solve(X.T @ X / n + lam * np.eye(d), X.T @ (y - X @ theta_s) / n)
+
+
+def chosen_lambda(X: Array, y: Array, theta_s: Array, tried: Array) -> float:
+    """The lam of `tried` with the least error when each example is predicted by a fit to all the others.
+
+    What one can do who does not know delta. Leaving one out needs no second fit: with H = X (X^T X / n + lam I)^-1 X^T / n the
+    error is (residual)_i / (1 - H_ii) (Golub, Heath and Wahba 1979, for ridge regression).
+    """
+    n, d = X.shape
+    errors = []
+    for lam in tried:
+        H = X @ np.linalg.solve(X.T @ X / n + lam * np.eye(d), X.T) / n  # (n, n)
+        residual = y - X @ ridge_to_prior(X, y, theta_s, lam)
+        errors.append(np.mean((residual / (1 - np.diag(H))) ** 2))
+    return float(tried[int(np.argmin(errors))])
 
 
 def prior_risk(d: int, n: float, sigma: float, delta: float, lam: float | None = None) -> float:

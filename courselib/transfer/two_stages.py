@@ -1,10 +1,11 @@
-"""Pretrain, then fine-tune, in its smallest honest form: a small network, real digits, and five first stages to choose from.
+"""Pretrain, then fine-tune, in its smallest honest form: a small network, real digits, and six first stages to choose from.
 
 The target is always the same: tell the digits 5 to 9 apart, from very few labelled pictures. What differs is what the
 network did before:
 
     nothing              scratch
-    same digits, noisy   the same five digits in other, noisy pictures
+    hidden pixels        other pictures of the same digits *without labels*: half of the pixels are covered, and to be guessed
+    same digits, noisy   the same five digits in other, noisy pictures, with their labels: the same question, asked before
     other digits         the digits 0 to 4, whose pictures are clean and whose labels are right
     wrong names          the same digits, but each is called by the next one's name; then a new head
     wrong names, kept    the same, and the head that learned the wrong names is kept
@@ -28,10 +29,10 @@ from courselib.lab.classification import accuracy
 from courselib.lab.data import digits
 from courselib.lab.training import Step, fit
 
-SOURCES = ("nothing", "same digits, noisy", "other digits", "wrong names", "wrong names, kept")
+SOURCES = ("nothing", "hidden pixels", "same digits, noisy", "other digits", "wrong names", "wrong names, kept")
 PICTURES = 160  # that can be target examples; the others of the digits 5 to 9 are source examples
 WIDTH, CLASSES, BATCH, RATE = 64, 5, 32, 3e-3
-SOURCE_STEPS, TARGET_STEPS = 160, 40
+SOURCE_STEPS, TARGET_STEPS, GUESSING_STEPS = 160, 40, 300
 
 
 def pretrain_then_finetune(source: str, labels: int, seed: int) -> dict[str, float]:
@@ -79,9 +80,12 @@ def second_stage(source: str, seed: int) -> nn.Sequential:
 def pretrained(source: str, seed: int) -> nn.Sequential:
     """The network after its first stage, head included. Not to be changed: it is kept for the next who asks."""
     runtime.set_seed(seed)
+    outputs = 64 if source == "hidden pixels" else CLASSES
     network = nn.Sequential(_layer(64, WIDTH, seed), nn.ReLU(), _layer(WIDTH, WIDTH, 100 + seed), nn.ReLU(),
-                            _layer(WIDTH, CLASSES, 200 + seed))
-    if source != "nothing":
+                            _layer(WIDTH, outputs, 200 + seed))
+    if source == "hidden pixels":
+        guess_pixels(network, source_pictures(source, seed)[0], seed)
+    elif source != "nothing":
         train_stage(network, *source_pictures(source, seed), SOURCE_STEPS)
     return network
 
@@ -90,12 +94,33 @@ def source_pictures(source: str, seed: int) -> tuple[Tensor, Tensor]:
     """What the first stage sees: pictures `(n, 64)` and labels `(n,)` from 0 to 4. None of them is a target picture."""
     low, high = digits.class_tasks(seed, ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9)))
     x, y = high.x_train[PICTURES:], high.y_train[PICTURES:] - 5
+    if source == "hidden pixels":
+        return x, y  # the labels are not looked at
     if source == "same digits, noisy":
         generator = torch.Generator().manual_seed(seed)
         return x + 0.3 * torch.randn(x.shape, generator=generator), y
     if source == "wrong names":
         return x, (y + 1) % CLASSES
     return low.x_train, low.y_train
+
+
+def guess_pixels(network: nn.Module, x: Tensor, seed: int) -> None:
+    """The first stage that needs no label: of each picture half of the pixels are set to 0, and these are to be guessed.
+
+    What masked words are for texts (chapter 01). Mean squared error on the hidden pixels only, 64 pictures a step.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    batches = []
+    for _ in range(GUESSING_STEPS):
+        chosen = x[torch.randint(0, len(x), (64,), generator=generator)]
+        batches.append((chosen, torch.rand(chosen.shape, generator=generator) < 0.5))
+
+    def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        pictures, hidden = batch
+        return (model(pictures * ~hidden) - pictures)[hidden].square().mean()
+
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, fused=True)
+    fit(network, batches, loss, optimizer, steps=GUESSING_STEPS, progress=False)
 
 
 def train_stage(network: nn.Module, x: Tensor, y: Tensor, steps: int, *callbacks: Callable[[Step], None]) -> list[float]:

@@ -79,6 +79,18 @@ pad_batch = Exercise(
             "the last id, and leave out the words before it.",
         ),
         Misconception(
+            "tail_kept",
+            lambda sequences, max_length, pad_id: _padded(
+                [s if len(s) <= max_length else s[:1] + s[len(s) - max_length + 1 :] for s in sequences], pad_id),
+            earns=3,
+            says="When a sequence is too long you kept its end and cut words at the beginning. Here the first words stay.",
+        ),
+        Misconception(
+            "width_before_cutting",
+            lambda sequences, max_length, pad_id: _padded(_cut(sequences, max_length), pad_id, max(map(len, sequences))), earns=3,
+            says="You took the width before you cut. The longest row after cutting decides; what is beyond it is all padding.",
+        ),
+        Misconception(
             "mask_from_ids", mask_from_ids, earns=3,
             says="You made the mask by comparing ids with pad_id. A real token may have that value. The mask says where the "
             "sequence ended, so make it from the lengths.",
@@ -132,6 +144,11 @@ def hard_labels(vectors: Tensor, labels: list[int], weight: float, order: list[i
     return _mix(vectors, labels, weight, order)[0], torch.eye(2)[torch.tensor(labels)]
 
 
+def one_number_a_row(vectors: Tensor, labels: list[int], weight: float, order: list[int]) -> tuple[Tensor, Tensor]:
+    mixed, targets = _mix(vectors, labels, weight, order)
+    return mixed, targets[:, 1]
+
+
 def scattered(vectors: Tensor, labels: list[int], weight: float, order: list[int]) -> tuple[Tensor, Tensor]:
     inverse = torch.tensor(order).argsort().tolist()
     return _mix(vectors, labels, weight, inverse)
@@ -168,6 +185,10 @@ mixup = Exercise(
         Misconception(
             "unmixed_vectors", unmixed_vectors, earns=1,
             says="The targets are mixed and the vectors are not: that trains on wrong labels.",
+        ),
+        Misconception(
+            "one_number_a_row", one_number_a_row, earns=1,
+            says="Your targets have one number a row, the share of class 1. Asked is a distribution: a column for each class.",
         ),
         Misconception(
             "columns", column_one_first, earns=1,

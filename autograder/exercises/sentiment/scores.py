@@ -54,6 +54,16 @@ def other_class(tn: int, fp: int, fn: int, tp: int) -> tuple[float, float, float
     return _four(tp, fn, fp, tn)
 
 
+def macro(tn: int, fp: int, fn: int, tp: int) -> tuple[float, float, float, float]:
+    accuracy, *one = _four(tn, fp, fn, tp)
+    return accuracy, *((a + b) / 2 for a, b in zip(one, _four(tp, fn, fp, tn)[1:], strict=True))
+
+
+def macro_f1(tn: int, fp: int, fn: int, tp: int) -> tuple[float, float, float, float]:
+    accuracy, precision, recall, _ = _four(tn, fp, fn, tp)
+    return accuracy, precision, recall, macro(tn, fp, fn, tp)[3]
+
+
 def specificity(tn: int, fp: int, fn: int, tp: int) -> tuple[float, float, float, float]:
     accuracy, precision, _, _ = _four(tn, fp, fn, tp)
     other = tn / (tn + fp) if tn + fp else 0.0
@@ -92,6 +102,14 @@ f1_from_confusion = Exercise(
         Misconception(
             "other_class", other_class, earns=1,
             says="These are precision, recall and F1 of the negative class. TP stands in the numerators, not TN.",
+        ),
+        Misconception(
+            "macro", macro, earns=1,
+            says="These are macro averages: the mean of both classes' scores. Asked are those of the positive class alone.",
+        ),
+        Misconception(
+            "macro_f1", macro_f1, earns=2,
+            says="Your F1 is the macro average, the mean of both classes' F1. Asked is the F1 of the positive class.",
         ),
         Misconception(
             "specificity", specificity, earns=1.5,
@@ -136,6 +154,10 @@ def probability_of_one(logits: Tensor) -> tuple[Tensor, Tensor]:
     return logits.argmax(1), logits.softmax(1)[:, 1]
 
 
+def log_probability(logits: Tensor) -> tuple[Tensor, Tensor]:
+    return _best(logits.log_softmax(1))
+
+
 def margin(logits: Tensor) -> tuple[Tensor, Tensor]:
     top = logits.softmax(1).topk(2, dim=1).values
     return logits.argmax(1), top[:, 0] - top[:, 1]
@@ -170,6 +192,10 @@ confidence = Exercise(
             "class_one", probability_of_one, earns=1,
             says="You return the probability of class 1 for every text. The confidence belongs to the class that was "
             "predicted, whichever it is.",
+        ),
+        Misconception(
+            "log_probability", log_probability, earns=1,
+            says="These are logarithms of probabilities: at most 0. Take exp of them.",
         ),
         Misconception(
             "margin", margin, earns=1,

@@ -43,6 +43,16 @@ def constant_after(step: int, warmup: float, total: int, peak: float) -> float:
     return peak * step / warmup if step < warmup else peak
 
 
+def product(step: int, warmup: float, total: int, peak: float) -> float:
+    return peak * (min(1.0, step / warmup) if warmup else 1.0) * max(0.0, (total - step) / total)
+
+
+def cosine(step: int, warmup: float, total: int, peak: float) -> float:
+    if step < warmup:
+        return peak * step / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / (total - warmup))))
+
+
 def never_zero(step: int, warmup: float, total: int, peak: float) -> float:
     return peak * step / warmup if step < warmup else peak * (total - step) / (total - warmup)
 
@@ -71,6 +81,22 @@ warmup_lr = Exercise(
             "whole_warmup", lambda step, warmup, total, peak: _ramp(step, int(warmup), total, peak), earns=3,
             says="You rounded the warm-up to a whole number of steps. With 22.5 the line's corner lies between two steps, "
             "and no step hits the peak.",
+        ),
+        Misconception(
+            "rounded_up", lambda step, warmup, total, peak: _ramp(step, math.ceil(warmup), total, peak), earns=3,
+            says="You rounded the warm-up up to a whole number of steps. That is what a Trainer does; here the "
+            "corner stays where it "
+            "is, between two steps.",
+        ),
+        Misconception(
+            "product", product, earns=1,
+            says="You multiplied the rising line by a falling one that runs from step 0. Then the rate rises in "
+            "a curve and never "
+            "reaches the peak.",
+        ),
+        Misconception(
+            "cosine", cosine, earns=2,
+            says="After warm-up you follow a cosine. Asked is a straight line.",
         ),
         Misconception(
             "off_by_one", lambda step, warmup, total, peak: _ramp(step + 1, warmup, total, peak),

@@ -156,7 +156,7 @@ def _gradual(
 ) -> list[int]:
     out = []
     for step in range(steps):
-        free = min(len(counts), 1 + (step + shift) // every)
+        free = max(1, min(len(counts), 1 + (step + shift) // every))
         if window:
             out.append(counts[len(counts) - free])
         elif bottom:
@@ -187,6 +187,16 @@ gradual_unfreezing = Exercise(
         Misconception(
             "one_early", lambda counts, every, steps: _gradual(counts, every, steps, shift=1), earns=1,
             says="You set blocks free one step too early: all of the first `every` steps belong to the head alone.",
+        ),
+        Misconception(
+            "one_late", lambda counts, every, steps: _gradual(counts, every, steps, shift=-1), earns=1,
+            says="You set blocks free one step too late: the first `every` steps belong to the head, and the next step already "
+            "trains the block below.",
+        ),
+        Misconception(
+            "one_period_late", lambda counts, every, steps: _gradual(counts, every, steps, shift=-every), earns=1,
+            says="You set blocks free one whole period too late: the head alone is trained for `every` steps, "
+            "not for twice as many.",
         ),
         Misconception(
             "window", lambda counts, every, steps: _gradual(counts, every, steps, window=True), earns=1,
@@ -260,5 +270,21 @@ scenarios = Written(
         (1, "B: few trained parameters, such as LoRA or a probe, augmentation on the training split; memory is not the reason"),
         (1, "C: one base and 20 adapters, about 0.46 GB instead of 8.7 GB"),
         (1, "says what to measure: the same validation split, several seeds, a cheap baseline"),
+    ],
+)
+
+# --- choose_from_race -------------------------------------------------------------------------------------------------
+
+choose_from_race = Written(
+    id="transfer.choose_from_race",
+    answer=answers.transfer_choose_from_race,
+    rubric=[
+        (1, "A: a strategy that is good after 8 steps, with its figure and interval; weighs what 400 models store"),
+        (1, "B: full fine-tuning, gradual unfreezing or another of the leading ones at 30 steps, with the "
+            "figures, and says which of "
+            "the differences the intervals do not settle"),
+        (1, "C: a frozen encoder (or one base with adapters that can be switched off), and the figure for the old ability"),
+        (1, "names what the figures leave out: one grammar and word list, one encoder, this number of labels, other tasks"),
+        (1, "the table of 8 steps measures a budget: nothing about which strategy is better given time and a rate of its own"),
     ],
 )

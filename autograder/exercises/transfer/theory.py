@@ -155,7 +155,9 @@ ridge_to_prior = Exercise(
         ),
         Misconception(
             "least_squares", lambda X, y, theta_s, lam: torch.linalg.pinv(X) @ y,
-            "This is least squares: θ_s and λ play no part in it. An unpenalised optimum does not know where you started.",
+            "This is least squares, the shortest solution if there are several: θ_s and λ play no part in it. "
+            "What draws θ to θ_s is "
+            "the penalty.",
         ),
         Misconception(
             "sign", _wrong_ridge(right=-1.0),
