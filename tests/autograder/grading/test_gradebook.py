@@ -13,14 +13,14 @@ from autograder.grading.gradebook import Writer
 from autograder.grading.graded import Graded
 from autograder.grading.marked import marked_notebook
 from autograder.judging.report import Report
-from classes import ENVIRONMENT, open_class
+from classes import ENVIRONMENT
 from submissions import EXERCISE, QUICKSTART, answered, data, notebook, right
 
 pytestmark = pytest.mark.xdist_group("grading")
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory):
+def room(tmp_path_factory, open_class):
     return classroom(open_class(tmp_path_factory.mktemp("class"), QUICKSTART), QUICKSTART)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
-from classes import ENVIRONMENT, course, marks, open_class
+from classes import ENVIRONMENT, course, marks
 from needs import need_sandbox
 from students import QUICKSTART, hand_in
 
@@ -19,12 +19,12 @@ CHECK = "quickstart-lora-forward-check"
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory) -> Path:
+def room(tmp_path_factory, open_class, here) -> Path:
     """One student, graded and reported while all agreed; another, who has handed in since."""
     need_sandbox()
     folder = open_class(tmp_path_factory.mktemp("class"), QUICKSTART)
     hand_in(folder, "right", QUICKSTART)
-    course(folder, "grade", QUICKSTART, "--workers", "1")
+    course(folder, "grade", QUICKSTART, *here)
     course(folder, "report", QUICKSTART)
     hand_in(folder, "wrong", QUICKSTART)
     return folder

@@ -82,7 +82,8 @@ def test_answers_are_marked_in_functions_and_classes():
 
 @pytest.mark.parametrize("path", chapter_sources(), ids=lambda p: p.stem)
 def test_no_student_notebook_holds_an_answer(path):
-    text = "\n".join(cell.source for cell in student_notebook(path).cells if "solution" in str(cell.metadata))
+    cells = student_notebook(path).cells
+    text = "\n".join(cell.source for cell in cells if "solution" in str(cell.metadata))
     for exercise_id in exercise_ids(path):
         exercise = exercises[exercise_id]
         if isinstance(exercise, Exercise):
@@ -90,7 +91,7 @@ def test_no_student_notebook_holds_an_answer(path):
             body = marked.split("### BEGIN SOLUTION")[1].split("### END SOLUTION")[0]
             lines = [line.strip() for line in body.splitlines() if len(line.strip()) > 30]
             cell_id = exercise_id.replace(".", "-").replace("_", "-")
-            stubs = [cell.source for cell in student_notebook(path).cells if cell.id == cell_id]
+            stubs = [cell.source for cell in cells if cell.id == cell_id]
             assert stubs and not any(line in stubs[0] for line in lines)
             assert "raise NotImplementedError" in stubs[0]
         else:
