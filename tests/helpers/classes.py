@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.apps.nbgraderapp import NbGraderApp
+from sqlalchemy.exc import SAWarning
 from typer.testing import CliRunner
 
 from autograder import commands, places
@@ -18,8 +24,24 @@ BIN = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {"PATH": os.pathsep.join([str(BIN), os.environ.get("PATH", "")])}
 
 
-def nbgrader(folder: Path, command: str, *arguments: str) -> tuple[str, str]:
-    """Run one of nbgrader's own commands in the class; return what it said on stdout and stderr."""
+def nbgrader(folder: Path, command: str, *arguments: str, expect: int = 0) -> tuple[str, str]:
+    """Type one of nbgrader's own commands in the class, in this process; return what it said on stdout and stderr."""
+    out, err, ended = io.StringIO(), io.StringIO(), 0
+    with _in(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # nbgrader's own code makes SQLAlchemy warn
+        try:
+            NbGraderApp.launch_instance([command, *arguments])
+        except SystemExit as end:
+            ended = end.code
+        finally:  # each remembers its settings
+            for app in (NbGraderApp, *(app for app, _ in NbGraderApp.subcommands.values())):
+                app.clear_instance()
+    assert ended == expect, f"nbgrader {command} {arguments} ended with {ended}:\n{out.getvalue()}\n{err.getvalue()}"
+    return out.getvalue(), err.getvalue()
+
+
+def nbgrader_alone(folder: Path, command: str, *arguments: str) -> tuple[str, str]:
+    """The same in a process of its own, as an instructor starts it."""
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", command, *arguments], cwd=folder, capture_output=True, text=True, timeout=300,
         env=ENVIRONMENT | {"JUPYTER_CONFIG_DIR": str(folder / "nobody")},
@@ -30,9 +52,7 @@ def nbgrader(folder: Path, command: str, *arguments: str) -> tuple[str, str]:
 
 def course(folder: Path, *arguments: str, expect: int = 0) -> str:
     """Type a `course` command in the class, in this process; return what it said on stdout. On stderr it may say nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("PATH", ENVIRONMENT["PATH"])
+    with _in(folder):
         done = CliRunner().invoke(commands.app, arguments)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception  # no traceback, whatever happens
     return _said(arguments, done.exit_code, done.stdout, done.stderr, expect)
@@ -45,6 +65,15 @@ def course_alone(folder: Path, *arguments: str, expect: int = 0) -> str:
         env=ENVIRONMENT | {"PYTHONPATH": str(places.ROOT)},
     )
     return _said(arguments, done.returncode, done.stdout, done.stderr, expect)
+
+
+@contextlib.contextmanager
+def _in(folder: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("PATH", ENVIRONMENT["PATH"])
+        patch.setenv("JUPYTER_CONFIG_DIR", str(folder / "nobody"))
+        yield
 
 
 def _said(arguments: tuple[str, ...], ended: int, stdout: str, stderr: str, expect: int) -> str:

@@ -26,7 +26,7 @@ from autograder import places
 from autograder.exercises.exercise import Exercise
 from autograder.nbgrader_config import settings
 from classes import course as course_command
-from classes import nbgrader
+from classes import nbgrader_alone
 from needs import need_sandbox
 from students import (
     HANDED_IN,
@@ -87,7 +87,7 @@ def course(tmp_path_factory: pytest.TempPathFactory, open_class: Callable[..., P
     said: dict[tuple[str, str], tuple[str, str]] = {}
 
     def run(command: str, *arguments: str) -> None:
-        said[command, "".join(arguments[:1])] = nbgrader(folder, command, *arguments)
+        said[command, "".join(arguments[:1])] = nbgrader_alone(folder, command, *arguments)
 
     run("generate_assignment", LORA)
     shutil.copy(folder / "gradebook.db", folder / UNGRADED)
