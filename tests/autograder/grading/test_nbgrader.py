@@ -26,7 +26,7 @@ from autograder import places
 from autograder.exercises.exercise import Exercise
 from autograder.nbgrader_config import settings
 from classes import course as course_command
-from classes import nbgrader_alone
+from classes import nbgrader, nbgrader_alone
 from needs import need_sandbox
 from students import (
     HANDED_IN,
@@ -86,16 +86,16 @@ def course(tmp_path_factory: pytest.TempPathFactory, open_class: Callable[..., P
     folder = open_class(tmp_path_factory.mktemp("class"), QUICKSTART)
     said: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def run(command: str, *arguments: str) -> None:
-        said[command, "".join(arguments[:1])] = nbgrader_alone(folder, command, *arguments)
+    def run(command: str, *arguments: str, typed: Callable[..., tuple[str, str]] = nbgrader) -> None:
+        said[command, "".join(arguments[:1])] = typed(folder, command, *arguments)
 
     run("generate_assignment", LORA)
     shutil.copy(folder / "gradebook.db", folder / UNGRADED)
-    for assignment, students in HANDED_IN.items():
+    for (assignment, students), typed in zip(HANDED_IN.items(), (nbgrader_alone, nbgrader), strict=True):
         for student in students:
             hand_in(folder, student, assignment)
-        run("autograde", assignment)
-        run("generate_feedback", assignment)
+        run("autograde", assignment, typed=typed)
+        run("generate_feedback", assignment, typed=typed)
     run("export")
     run("validate", *(f"submitted/{student}/{a}/{a}.ipynb" for student, a in VALIDATED))
     return Course(folder, said)

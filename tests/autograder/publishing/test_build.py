@@ -4,7 +4,7 @@ import pytest
 
 from autograder import exercises
 from autograder.exercises.exercise import AuthorError, Exercise
-from autograder.publishing import chapter
+from autograder.publishing import build, chapter
 from autograder.publishing.chapter import chapter_sources, exercise_ids, source_notebook, student_notebook, with_solution_marks
 
 HEAD = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n---\n\n# A chapter\n\n"
@@ -39,6 +39,22 @@ def test_a_chapter_with_a_mistake_is_refused(tmp_path, body, line, sentence):
         source_notebook(path)
     assert str(error.value).startswith(f"{path}:{line}: ")
     assert sentence in str(error.value)
+
+
+def test_a_build_validates_every_exercise_and_writes_nothing_when_one_is_not_in_order(check_exercises, tmp_path, monkeypatch):
+    ids, seen = [i for i in exercises if isinstance(exercises[i], Exercise)], []
+
+    def validated(exercise):
+        seen.append(exercise.id)
+        if exercise.id == ids[-1]:
+            raise exercise.fail("it is not in order")
+
+    monkeypatch.setattr(build, "validated", validated)
+    monkeypatch.setattr(build, "check_exercises", check_exercises)
+    _source(tmp_path, SETUP)
+    with pytest.raises(AuthorError, match="it is not in order"):
+        build.build(tmp_path)
+    assert seen == ids and not list(tmp_path.glob("*.ipynb"))
 
 
 def test_an_exercise_without_a_chapter_and_one_with_two_are_refused(tmp_path):
