@@ -19,7 +19,10 @@ from nbgrader.api import Gradebook
 
 from autograder import places
 from autograder.grading import spread
-from autograder.grading.journal import entries
+from autograder.grading.classroom import classroom
+from autograder.grading.classwork import grade_class
+from autograder.grading.gradebook import Writer
+from autograder.grading.journal import Journal, entries
 from classes import ENVIRONMENT, course, course_alone, marks, nbgrader
 from needs import need_sandbox
 from students import QUICKSTART, declared, hand_in, misconceptions
@@ -180,6 +183,30 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(room, here):
         assert mine[-1].get("recorded")
         assert marks(room, student, QUICKSTART) == declared(given[student], QUICKSTART)
         nbformat.read(room / "autograded" / student / QUICKSTART / f"{QUICKSTART}.ipynb", as_version=4)
+
+
+def test_one_that_cannot_be_recorded_keeps_no_other_from_it(room, here, monkeypatch):
+    """Most likely by a plugin of the class's own that raises."""
+    students = ("right", "untouched", "wrong")
+    for student in students:
+        hand_in(room, student, QUICKSTART)
+    record = Writer.record
+
+    def fails(self, student, *others):
+        if student == "untouched":
+            raise ArithmeticError("no penalty for nothing")
+        record(self, student, *others)
+
+    monkeypatch.setenv("PATH", ENVIRONMENT["PATH"])
+    with monkeypatch.context() as patch, pytest.raises(ArithmeticError, match="no penalty"):
+        patch.setattr(Writer, "record", fails)
+        grade_class(classroom(room, QUICKSTART), workers=1, scheduler=here[1], sandboxed=True, again=False)
+    for student in ("right", "wrong"):
+        assert marks(room, student, QUICKSTART) == declared(student, QUICKSTART)
+    with Journal(room / ".course" / f"{QUICKSTART}.jsonl") as journal:
+        assert [entry.student for entry in journal.unrecorded()] == ["untouched"]
+    course(room, "grade", QUICKSTART, *here)
+    assert marks(room, "untouched", QUICKSTART) == declared("untouched", QUICKSTART)
 
 
 def test_a_worker_that_dies_costs_nobody_a_mark(room):
