@@ -73,7 +73,7 @@ def grade_class(
 
         spread(room.released, tasks(), workers=workers, scheduler=scheduler, sandboxed=sandboxed, on_result=done)
         recorder.record()
-    return lost
+    return lost | {student: Lost(why) for student, why in recorder.failed.items()}
 
 
 def agreed(room: Classroom) -> Released:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import OperationalError
+
 from autograder.grading.classroom import Classroom, Submission
 from autograder.grading.gradebook import Writer
+from autograder.grading.inert import visible
 from autograder.grading.journal import Entry, Journal
 from autograder.grading.marked import marked_notebook
 from autograder.grading.submission import SMALL
@@ -21,6 +24,7 @@ class Recorder:
     def __init__(self, room: Classroom, journal: Journal, writer: Writer):
         self._room, self._journal, self._writer = room, journal, writer
         self._waiting: list[tuple[Entry, Submission]] = []
+        self.failed: dict[str, str] = {}  # by student
 
     def add(self, entry: Entry, submission: Submission) -> None:
         self._waiting.append((entry, submission))
@@ -28,21 +32,24 @@ class Recorder:
             self.record()
 
     def record(self) -> None:
-        """Record what waits. One that raises (by a plugin of the class's own, most likely) keeps no other from it."""
+        """Record what waits. One that the gradebook refuses costs itself only, and is in `failed`, with a sentence.
+
+        Raises `OSError` or SQLAlchemy's `OperationalError`: the disk or the database fails, and so it fails for everybody.
+        """
         group, self._waiting = self._waiting, []
         try:
             self._write(group)
-        except Exception:
-            failed = [error for one in group if (error := self._failure(one))]
-            if failed:
-                raise failed[0] from None
-
-    def _failure(self, one: tuple[Entry, Submission]) -> Exception | None:
-        try:
-            self._write([one])
+        except (OSError, OperationalError):
+            raise
         except Exception as error:
-            return error
-        return None
+            if len(group) > 1:
+                for one in group:
+                    self.add(*one)
+                    self.record()
+            else:
+                said = visible(f"{type(error).__name__}: {str(error)[:200]}")
+                why = f"it is graded, and its marks could not be written into the gradebook: {said}"
+                self.failed[group[0][0].student] = why
 
     def _write(self, group: list[tuple[Entry, Submission]]) -> None:
         if not group:
