@@ -1,7 +1,8 @@
 """Grading an assignment of a class, from what was handed in to the gradebook, in a way that survives being killed.
 
-For each submission in turn: graded somewhere (`spread`), written to the journal here, then to the gradebook, then noted as
-recorded. Between any two of these steps the process may end; the next run looks at the journal and does what is missing.
+For each submission in turn: graded somewhere (`spread`), and written to the journal here. For several at once: written to the
+gradebook, and then noted as recorded. Between any two of these steps the process may end; the next run looks at the journal and
+does what is missing.
 """
 
 from __future__ import annotations
@@ -10,15 +11,12 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sqlalchemy.exc import OperationalError
-
 from autograder.grading.agreement import require_agreement
 from autograder.grading.classroom import Classroom, Submission
 from autograder.grading.gradebook import Writer, most_points
 from autograder.grading.graded import Graded
-from autograder.grading.inert import visible
 from autograder.grading.journal import Entry, Journal, key_of
-from autograder.grading.marked import marked_notebook
+from autograder.grading.recording import Recorder
 from autograder.grading.spread import Lost, Task, spread
 from autograder.grading.submission import Released, read_released
 
@@ -42,25 +40,13 @@ def grade_class(
     agreed(room)
     lost: dict[str, Lost] = {}
     with Journal(room.journal) as journal, Writer(room) as writer:
-
-        def record(entry: Entry, submission: Submission) -> None:
-            try:
-                marked = marked_notebook(room.released, submission.notebook, entry.graded)
-                writer.record(entry.student, submission.timestamp, marked)
-            except (OSError, OperationalError):
-                raise  # the disk or the database, and so everybody
-            except Exception as error:  # whatever one submission holds, the class goes on
-                writer.undo()
-                said = visible(f"{type(error).__name__}: {str(error)[:200]}")
-                lost[entry.student] = Lost(f"it is graded, and its marks could not be written into the gradebook: {said}")
-            else:
-                journal.recorded(entry)
-
+        recorder = Recorder(room, journal, writer)
         known = journal.entries()
         for entry in journal.unrecorded():  # what an earlier run graded and did not live to record
             submission = room.submission(entry.student)
             if entry.key == _key(room, submission):
-                record(entry, submission)
+                recorder.add(entry, submission)
+        recorder.record()
 
         def tasks() -> Iterator[Task]:
             for submission in room.submissions():
@@ -82,11 +68,12 @@ def grade_class(
                 else:
                     entry = Entry(task.student, _key(room, submission), _with_refusal(result, submission))
                     journal.add(entry)
-                    record(entry, submission)
+                    recorder.add(entry, submission)
             on_done(task.student, lost.get(task.student, result))
 
         spread(room.released, tasks(), workers=workers, scheduler=scheduler, sandboxed=sandboxed, on_result=done)
-    return lost
+        recorder.record()
+    return lost | {student: Lost(why) for student, why in recorder.failed.items()}
 
 
 def agreed(room: Classroom) -> Released:

@@ -1,6 +1,6 @@
 """Writing results into nbgrader's gradebook, so that `generate_feedback`, `export` and formgrader find what they expect.
 
-One process writes. Each submission is one transaction, and writing the same result twice changes nothing. What people put
+One process writes, several submissions in one transaction, and writing the same result twice changes nothing. What people put
 there stays: a manual score, extra credit and comments are not touched; a late penalty is worked out anew by the class's own
 plugin, from the new score.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +53,23 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self._gradebook.close()
 
-    def undo(self) -> None:
-        """Take back what a `record` that failed has begun."""
-        self._gradebook.db.rollback()
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is recorded within the block is in the gradebook when it ends, or, when it does not end well, none of it.
+
+        nbgrader's own methods commit after each step; within the block they only flush.
+        """
+        db = self._gradebook.db
+        db.commit = db.flush
+        try:
+            yield
+            del db.commit
+            db.commit()
+        except BaseException:
+            db.rollback()
+            raise
+        finally:
+            vars(db).pop("commit", None)
 
     def record(self, student: str, timestamp: str | None, marked: NotebookNode) -> None:
         """Put a marked notebook into `autograded/` and its marks into the gradebook."""

@@ -74,9 +74,9 @@ class Journal:
         """Append a result; when this returns it is on the disk."""
         self._append({"student": entry.student, "key": entry.key, "graded": to_plain(entry.graded)})
 
-    def recorded(self, entry: Entry) -> None:
-        """Note that the gradebook has this result."""
-        self._append({"student": entry.student, "key": entry.key, "recorded": True})
+    def recorded(self, *entries: Entry) -> None:
+        """Note that the gradebook has these results."""
+        self._append(*({"student": entry.student, "key": entry.key, "recorded": True} for entry in entries))
 
     def entries(self) -> dict[str, Entry]:
         """The last result of each student. Raises `OtherJournal`."""
@@ -92,8 +92,8 @@ class Journal:
                 del waiting[line["student"]]
         return [_entry(line) for line in waiting.values()]
 
-    def _append(self, line: dict[str, Any]) -> None:
-        data = (json.dumps({"version": VERSION} | line, allow_nan=False) + "\n").encode()
+    def _append(self, *lines: dict[str, Any]) -> None:
+        data = "".join(json.dumps({"version": VERSION} | line, allow_nan=False) + "\n" for line in lines).encode()
         while data:
             data = data[os.write(self._file, data) :]
         os.fsync(self._file)

@@ -44,12 +44,17 @@ def spread(
 ) -> None:
     """Grade every task, and call `on_result` for each as it is done, in this process and in no particular order.
 
-    At most four tasks a worker are on their way at once, so that a class of thousands is never in memory as a whole.
+    At most four tasks a worker are on their way at once, so that a class of thousands is never in memory as a whole. Where there
+    is no task at all, no worker is started.
     """
+    waiting = iter(tasks)
+    first = _take(waiting, 1)
+    if not first:
+        return
     from distributed import as_completed
 
     with _client(workers, scheduler) as client:
-        waiting, tried, running = iter(tasks), dict[str, int](), {}
+        tried, running = dict[str, int](), {}
         queue = as_completed()
 
         def submit(task: Task) -> None:
@@ -59,7 +64,8 @@ def spread(
             running[future.key] = task
             queue.add(future)
 
-        for task in _take(waiting, 4 * workers if not scheduler else 4 * max(len(client.scheduler_info()["workers"]), 1)):
+        there = max(len(client.scheduler_info()["workers"]), 1) if scheduler else workers
+        for task in [*first, *_take(waiting, 4 * there - 1)]:
             submit(task)
         for future in queue:
             task = running.pop(future.key)

@@ -12,8 +12,10 @@ import ast
 import copy
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from nbformat import NotebookNode
+if TYPE_CHECKING:  # nbformat takes a second to load, and no check needs it
+    from nbformat import NotebookNode
 
 SETUP, DEMONSTRATION = "setup", "demonstration"
 KINDS = (SETUP, DEMONSTRATION)

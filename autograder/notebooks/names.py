@@ -15,12 +15,13 @@ import re
 import symtable
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from autograder.asking.state import State
 from autograder.notebooks.cells import DEMONSTRATION, plain_python
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # half a character, a zero byte, ten thousand brackets
 SHORT = 10_000  # characters: no cell of ours is longer

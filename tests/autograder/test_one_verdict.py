@@ -18,7 +18,7 @@ from autograder.notebooks import marking
 from autograder.notebooks.cells import DEMONSTRATION, answer_name, check_name, is_kind
 from autograder.notebooks.execute import run_many
 from autograder.publishing import chapter
-from classes import course, marks, nbgrader, open_class
+from classes import course, marks, nbgrader
 from needs import need_sandbox
 from ways import ALL, NONE, SOME, WAYS, share_out
 
@@ -63,7 +63,7 @@ def plain(sentence: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory) -> dict[str, dict[tuple[int, str], tuple[float, str]]]:
+def verdicts(tmp_path_factory, open_class, here) -> dict[str, dict[tuple[int, str], tuple[float, str]]]:
     """`route -> (student, exercise) -> (points, sentence)`."""
     need_sandbox()
     notebooks = [handed_in(ways) for ways in DEALT]
@@ -81,7 +81,7 @@ def verdicts(tmp_path_factory) -> dict[str, dict[tuple[int, str], tuple[float, s
         path = folder / "submitted" / f"s{student}" / LORA / f"{LORA}.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(notebook, path)
-    course(folder, "grade", LORA, "--workers", "1")
+    course(folder, "grade", LORA, *here)
     journal = entries(folder / ".course" / f"{LORA}.jsonl")
     for student in range(len(DEALT)):
         for exercise_id, report in journal[f"s{student}"].graded.reports.items():

@@ -101,9 +101,9 @@ ONLY = {
 
 
 def share_out(exercises: list[str]) -> list[dict[str, str]]:
-    """The ways, dealt to as many students as it takes: for each student `exercise id -> way`, each exercise once."""
+    """The ways, dealt to as few students as it takes: for each student `exercise id -> way`, each exercise once."""
     students: list[dict[str, str]] = []
-    for way in WAYS:
+    for way in sorted(WAYS, key=lambda way: len(ONLY.get(way, exercises))):  # those that suit anybody last
         able = [i for i in exercises if i in ONLY.get(way, exercises)]
         place = next(((s, i) for s in students for i in able if i not in s), None)
         if place is None:

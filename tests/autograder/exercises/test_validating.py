@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from autograder.exercises import exercises
 from autograder.exercises.exercise import AuthorError, Case, Exercise, Misconception, Part
 from autograder.exercises.validating import validated
 
@@ -105,3 +106,9 @@ def test_what_is_in_order_passes():
 def test_a_model_answer_that_raises_unasked_is_an_error_of_its_own():
     with pytest.raises(ValueError, match="no"):
         validated(exercise(answer=refuses))
+
+
+@pytest.mark.parametrize("exercise_id", [i for i in exercises if isinstance(exercises[i], Exercise)])
+def test_every_exercise_of_the_course_is_in_order(exercise_id):
+    """As `course build` finds it."""
+    validated(exercises[exercise_id])

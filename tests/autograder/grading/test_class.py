@@ -18,8 +18,10 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import places
-from autograder.grading.journal import entries
-from classes import ENVIRONMENT, course, marks, nbgrader, open_class
+from autograder.grading import spread
+from autograder.grading.gradebook import Writer
+from autograder.grading.journal import Journal, entries
+from classes import ENVIRONMENT, course, course_alone, marks, nbgrader
 from needs import need_sandbox
 from students import QUICKSTART, declared, hand_in, misconceptions
 
@@ -29,7 +31,7 @@ STUDENTS = ("right", "wrong", "untouched", "retagged", "shadowed")
 
 
 @pytest.fixture(scope="module")
-def released(tmp_path_factory) -> Path:
+def released(tmp_path_factory, open_class) -> Path:
     need_sandbox()
     return open_class(tmp_path_factory.mktemp("class"), QUICKSTART)
 
@@ -53,8 +55,8 @@ def graded(released, tmp_path_factory) -> tuple[Path, str]:
     thief.mkdir(parents=True)
     (thief / f"{QUICKSTART}.ipynb").symlink_to(folder / "submitted" / "right" / QUICKSTART / f"{QUICKSTART}.ipynb")
     (folder / "submitted" / "empty" / QUICKSTART).mkdir(parents=True)
-    said = course(folder, "grade", QUICKSTART, "--workers", "1")
-    said += course(folder, "report", QUICKSTART)
+    said = course_alone(folder, "grade", QUICKSTART, "--workers", "1")
+    said += course_alone(folder, "report", QUICKSTART)
     for command in ("generate_feedback", "export"):
         nbgrader(folder, command, *([QUICKSTART] if command == "generate_feedback" else []))
     return folder, said
@@ -100,23 +102,25 @@ def test_it_says_what_became_of_them(graded):
         assert "wrong" in (graded[0] / "reports" / QUICKSTART / name).read_text(encoding="utf-8")
 
 
-def test_a_second_run_grades_nothing_and_a_changed_submission_alone(room):
+def test_a_second_run_grades_nothing_and_a_changed_submission_alone(room, here, monkeypatch):
     hand_in(room, "right", QUICKSTART)
     hand_in(room, "wrong", QUICKSTART)
-    course(room, "grade", QUICKSTART, "--workers", "1")
+    course(room, "grade", QUICKSTART, *here)
     journal = room / ".course" / f"{QUICKSTART}.jsonl"
     before = journal.read_bytes()
-    assert "2 submissions" in course(room, "grade", QUICKSTART, "--workers", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(spread, "_client", None)  # no worker is started for nothing
+        assert "2 submissions" in course(room, "grade", QUICKSTART, "--workers", "1")
     assert journal.read_bytes() == before
     path = room / "submitted" / "wrong" / QUICKSTART / f"{QUICKSTART}.ipynb"
     shutil.copy(room / "submitted" / "right" / QUICKSTART / f"{QUICKSTART}.ipynb", path)
-    course(room, "grade", QUICKSTART, "--workers", "1")
+    course(room, "grade", QUICKSTART, *here)
     added = journal.read_bytes().removeprefix(before).decode()
     assert [json.loads(line)["student"] for line in added.splitlines()] == ["wrong", "wrong"]  # graded, recorded
     assert marks(room, "wrong", QUICKSTART) == marks(room, "right", QUICKSTART)
 
 
-def test_what_people_wrote_survives_a_regrade_and_the_inputs_are_repeated(room):
+def test_what_people_wrote_survives_a_regrade_and_the_inputs_are_repeated(room, here):
     config = room / "nbgrader_config.py"
     config.write_text(config.read_text() + "\nc.LateSubmissionPlugin.penalty_method = 'zero'\n")
     for student, stamp in (("wrong", "2026-01-02 10:00:00 UTC"), ("right", "2026-01-04 10:00:00 UTC")):
@@ -125,7 +129,7 @@ def test_what_people_wrote_survives_a_regrade_and_the_inputs_are_repeated(room):
     url = f"sqlite:///{room / 'gradebook.db'}"
     with Gradebook(url) as book:
         book.update_or_create_assignment(QUICKSTART, duedate="2026-01-03 10:00:00 UTC")
-    course(room, "grade", QUICKSTART, "--workers", "1")
+    course(room, "grade", QUICKSTART, *here)
     with Gradebook(url) as book:
         notebook = book.find_submission_notebook(QUICKSTART, QUICKSTART, "wrong")
         notebook.grades[0].manual_score, notebook.grades[0].extra_credit = 3.5, 0.25
@@ -133,7 +137,7 @@ def test_what_people_wrote_survives_a_regrade_and_the_inputs_are_repeated(room):
         book.db.commit()
     journal = room / ".course" / f"{QUICKSTART}.jsonl"
     seeds = {student: entry.graded.seed for student, entry in entries(journal).items()}
-    course(room, "grade", QUICKSTART, "--workers", "1", "--again")
+    course(room, "grade", QUICKSTART, *here, "--again")
     assert {student: entry.graded.seed for student, entry in entries(journal).items()} == seeds
     assert len(set(seeds.values())) == 2
     with Gradebook(url) as book:
@@ -147,7 +151,7 @@ def test_what_people_wrote_survives_a_regrade_and_the_inputs_are_repeated(room):
         assert notebook.late_submission_penalty is None
 
 
-def test_killed_at_any_moment_it_goes_on_and_loses_nothing(room):
+def test_killed_at_any_moment_it_goes_on_and_loses_nothing(room, here):
     students = [f"s{i:02}" for i in range(12)]
     hand_in(room, "right", QUICKSTART)
     hand_in(room, "wrong", QUICKSTART)
@@ -169,7 +173,7 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(room):
         assert run.poll() is None, "it was done before it could be killed"
         os.killpg(run.pid, signal.SIGKILL)  # the command, its Dask workers and their sandboxes
         run.wait()
-    course(room, "grade", QUICKSTART, "--workers", "2")
+    course(room, "grade", QUICKSTART, *here)
     lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
     for student in students:
         mine = [line for line in lines if line["student"] == student]
@@ -177,6 +181,30 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(room):
         assert mine[-1].get("recorded")
         assert marks(room, student, QUICKSTART) == declared(given[student], QUICKSTART)
         nbformat.read(room / "autograded" / student / QUICKSTART / f"{QUICKSTART}.ipynb", as_version=4)
+
+
+def test_one_that_cannot_be_recorded_keeps_no_other_from_it(room, here, monkeypatch):
+    """Most likely by a plugin of the class's own that raises; the others are in the same transaction."""
+    students = ("right", "untouched", "wrong")
+    for student in students:
+        hand_in(room, student, QUICKSTART)
+    record = Writer.record
+
+    def fails(self, student, *others):
+        record(self, student, *others)
+        if student == "untouched":
+            raise ArithmeticError("no penalty for nothing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "record", fails)
+        said = course(room, "grade", QUICKSTART, *here, expect=1)
+    assert "untouched was not graded" in said and "ArithmeticError: no penalty for nothing" in said
+    for student in ("right", "wrong"):
+        assert marks(room, student, QUICKSTART) == declared(student, QUICKSTART)
+    with Journal(room / ".course" / f"{QUICKSTART}.jsonl") as journal:
+        assert [entry.student for entry in journal.unrecorded()] == ["untouched"]
+    course(room, "grade", QUICKSTART, *here)
+    assert marks(room, "untouched", QUICKSTART) == declared("untouched", QUICKSTART)
 
 
 def test_a_worker_that_dies_costs_nobody_a_mark(room):

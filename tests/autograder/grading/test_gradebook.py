@@ -13,14 +13,14 @@ from autograder.grading.gradebook import Writer
 from autograder.grading.graded import Graded
 from autograder.grading.marked import marked_notebook
 from autograder.judging.report import Report
-from classes import ENVIRONMENT, open_class
+from classes import ENVIRONMENT
 from submissions import EXERCISE, QUICKSTART, answered, data, notebook, right
 
 pytestmark = pytest.mark.xdist_group("grading")
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory):
+def room(tmp_path_factory, open_class):
     return classroom(open_class(tmp_path_factory.mktemp("class"), QUICKSTART), QUICKSTART)
 
 
@@ -72,3 +72,26 @@ def test_a_timestamp_is_kept(record):
 @pytest.mark.parametrize("score", [0.1 + 0.2, 1 / 3, 4.0, 0.0])
 def test_the_mark_is_the_report_s_to_the_last_place(record, score):
     assert record("exact", data(right(QUICKSTART)), score).mark == score
+
+
+def test_what_is_recorded_together_is_there_as_a_whole_or_not_at_all(room, monkeypatch):
+    monkeypatch.setenv("PATH", ENVIRONMENT["PATH"])
+    graded = Graded(1, {EXERCISE: Report(EXERCISE, 3.5, 4.0, State.PARTIAL, None, "")}, {}, [], False, True, 0.1)
+    marked = marked_notebook(room.released, data(right(QUICKSTART)), graded)
+
+    def there(*students: str) -> list[str]:
+        with Gradebook(room.database) as book:
+            return [name for name in students if any(student.id == name for student in book.students)]
+
+    with Writer(room) as writer:
+        with writer.together():
+            for student in ("ann", "ben"):
+                writer.record(student, None, marked)
+                assert there("ann", "ben") == [], "another sees it before it is whole"
+        assert there("ann", "ben") == ["ann", "ben"]
+        with pytest.raises(KeyError), writer.together():
+            writer.record("cleo", None, marked)
+            raise KeyError
+        assert there("cleo") == []
+        writer.record("dora", None, marked)  # alone, it is there at once
+        assert there("cleo", "dora") == ["dora"]

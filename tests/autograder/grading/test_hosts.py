@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from autograder import places
-from classes import BIN, ENVIRONMENT, marks, open_class
+from classes import BIN, ENVIRONMENT, marks
 from needs import need_network_namespaces, need_sandbox
 from students import QUICKSTART, declared, hand_in
 
@@ -48,7 +48,7 @@ def hosts() -> Iterator[list[str]]:
             subprocess.run([ip, "netns", "del", name], capture_output=True)
 
 
-def test_workers_on_two_hosts_need_only_what_they_are_sent(hosts, tmp_path):
+def test_workers_on_two_hosts_need_only_what_they_are_sent(hosts, tmp_path, open_class):
     need_sandbox()
     folder = open_class(tmp_path / "class", QUICKSTART)
     for student in ("right", "wrong", "untouched"):

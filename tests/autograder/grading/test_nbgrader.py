@@ -10,6 +10,7 @@ import html
 import inspect
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,9 +25,8 @@ from traitlets.config import Config
 from autograder import places
 from autograder.exercises.exercise import Exercise
 from autograder.nbgrader_config import settings
-from autograder.publishing import build
 from classes import course as course_command
-from classes import nbgrader
+from classes import nbgrader, nbgrader_alone
 from needs import need_sandbox
 from students import (
     HANDED_IN,
@@ -77,24 +77,27 @@ class Course:
             return {grade.name: Mark(grade.auto_score, grade.max_score, grade.needs_manual_grade) for grade in grades}
 
 
+UNGRADED = "ungraded.db"  # the gradebook as it was before
+
+
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+def course(tmp_path_factory: pytest.TempPathFactory, open_class: Callable[..., Path]) -> Course:
     need_sandbox()
-    folder = tmp_path_factory.mktemp("class")
+    folder = open_class(tmp_path_factory.mktemp("class"), QUICKSTART)
     said: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def run(command: str, *arguments: str) -> None:
-        said[command, "".join(arguments[:1])] = nbgrader(folder, command, *arguments)
+    def run(command: str, *arguments: str, typed: Callable[..., tuple[str, str]] = nbgrader) -> None:
+        said[command, "".join(arguments[:1])] = typed(folder, command, *arguments)
 
-    build.build_class(folder)
-    for assignment, students in HANDED_IN.items():
-        run("generate_assignment", assignment)
+    run("generate_assignment", LORA)
+    shutil.copy(folder / "gradebook.db", folder / UNGRADED)
+    for (assignment, students), typed in zip(HANDED_IN.items(), (nbgrader_alone, nbgrader), strict=True):
         for student in students:
             hand_in(folder, student, assignment)
-        run("autograde", assignment)
-        run("generate_feedback", assignment)
+        run("autograde", assignment, typed=typed)
+        run("generate_feedback", assignment, typed=typed)
     run("export")
-    run("validate", *(f"submitted/{student}/{a}/{a}.ipynb" for student, a in VALIDATED))
+    run("validate", *(f"submitted/{student}/{a}/{a}.ipynb" for student, a in VALIDATED), typed=nbgrader_alone)
     return Course(folder, said)
 
 
@@ -202,13 +205,13 @@ def test_a_missing_function_is_said_in_one_sentence(course: Course) -> None:
     assert "Not attempted" in course.feedback("careless", LORA)
 
 
-def test_a_grade_of_course_grade_is_the_same(course: Course, tmp_path: Path) -> None:
+def test_a_grade_of_course_grade_is_the_same(course: Course, tmp_path: Path, here: tuple[str, str]) -> None:
     """The same class, graded by our own command: cell by cell the same marks, waiting flags and texts."""
     other = tmp_path / "class"
     shutil.copytree(course.folder, other, ignore=shutil.ignore_patterns("autograded", "feedback", "gradebook.db"))
+    (other / UNGRADED).rename(other / "gradebook.db")
     for assignment in HANDED_IN:
-        nbgrader(other, "generate_assignment", "--force", assignment)
-        course_command(other, "grade", assignment, "--workers", "1")
+        course_command(other, "grade", assignment, *here)
     theirs = Course(other, {})
     for student, assignment in SUBMISSIONS:
         assert theirs.marks(student, assignment) == course.marks(student, assignment)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
-from classes import course, nbgrader, open_class
+from classes import course, nbgrader
 from needs import need_sandbox
 from students import LORA, checked, declared, exercises_of, hand_in, mark_cell, written
 
@@ -39,7 +39,7 @@ FIRST, WRITTEN = checked(LORA)[0], written(LORA)[0]
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory) -> Path:
+def room(tmp_path_factory, open_class, here) -> Path:
     need_sandbox()
     folder = open_class(tmp_path_factory.mktemp("class"), LORA)
     config = folder / "nbgrader_config.py"
@@ -51,7 +51,7 @@ def room(tmp_path_factory) -> Path:
     (folder / "submitted" / "late" / LORA / "timestamp.txt").write_text("2026-01-04 10:00:00 UTC")
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as book:
         book.update_or_create_assignment(LORA, duedate="2026-01-03 10:00:00 UTC")
-    course(folder, "grade", LORA, "--workers", "1")
+    course(folder, "grade", LORA, *here)
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as book:
         for exercise, mark, extra in ((FIRST, 0.75, 0.125), (WRITTEN, 1.0, None)):
             grade = book.find_grade(mark_cell(exercise), LORA, LORA, "changed")

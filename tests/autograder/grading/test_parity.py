@@ -41,14 +41,14 @@ def test_what_was_handed_out_earns_nothing(chapter_grader):
 def test_each_misconception_earns_what_it_declares_and_reads_its_sentence(chapter_grader):
     assignment, grader = chapter_grader
     found = checked(assignment)
+    measured = {e.id for e in found if e.measured}
     for round_ in range(max(len(e.misconceptions) for e in found)):
-        chosen = {e.id: e.misconceptions[round_ % len(e.misconceptions)] for e in found}
+        chosen = {e.id: e.misconceptions[round_] for e in found if round_ < len(e.misconceptions)}  # the others are untouched
         graded = grader.grade(data(misconceived(assignment, {i: m.name for i, m in chosen.items()})), seed=round_)
-        measured = [chosen[e.id] for e in found if e.measured]
         for exercise_id, mistake in chosen.items():
             report = graded.reports[exercise_id]
             assert report.score == mistake.earns, (exercise_id, report)
-            if mistake in measured:
+            if exercise_id in measured:
                 assert feedback.student_message(report).startswith(mistake.says)
             else:
                 assert (report.misconception, feedback.student_message(report)) == (mistake.name, mistake.says)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from classes import course, marks, nbgrader, open_class
+from autograder.publishing import build
+from classes import course, marks, nbgrader
 from needs import need_sandbox, postgres_programs
 from students import QUICKSTART, declared, hand_in
 
@@ -43,14 +44,14 @@ def server():
             process.wait()
 
 
-def test_marks_go_to_postgresql_and_nbgrader_reads_them_there(server, tmp_path):
+def test_marks_go_to_postgresql_and_nbgrader_reads_them_there(server, tmp_path, here):
     need_sandbox()
     folder = tmp_path / "class"
-    open_class(folder)
+    build.build_class(folder)
     nbgrader(folder, "generate_assignment", QUICKSTART, f"--CourseDirectory.db_url={server}")
     for student in ("right", "wrong"):
         hand_in(folder, student, QUICKSTART)
-    course(folder, "grade", QUICKSTART, "--workers", "1", "--db", server)
+    course(folder, "grade", QUICKSTART, *here, "--db", server)
     course(folder, "report", QUICKSTART, "--db", server)
     assert not (folder / "gradebook.db").exists()
     for student in ("right", "wrong"):

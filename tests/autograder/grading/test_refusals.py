@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
 
-from classes import ENVIRONMENT, course, marks, open_class
+from classes import course, marks, nbgrader
 from needs import need_sandbox
 from students import QUICKSTART, hand_in
 
@@ -19,12 +17,12 @@ CHECK = "quickstart-lora-forward-check"
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory) -> Path:
+def room(tmp_path_factory, open_class, here) -> Path:
     """One student, graded and reported while all agreed; another, who has handed in since."""
     need_sandbox()
     folder = open_class(tmp_path_factory.mktemp("class"), QUICKSTART)
     hand_in(folder, "right", QUICKSTART)
-    course(folder, "grade", QUICKSTART, "--workers", "1")
+    course(folder, "grade", QUICKSTART, *here)
     course(folder, "report", QUICKSTART)
     hand_in(folder, "wrong", QUICKSTART)
     return folder
@@ -61,10 +59,7 @@ def test_it_refuses_in_a_sentence_and_leaves_all_marks(bent, command):
     journal, reports = room / ".course" / f"{QUICKSTART}.jsonl", room / "reports"
     before = journal.read_bytes(), {path: path.read_bytes() for path in reports.rglob("*.*")}
     if command == "nbgrader autograde":
-        done = subprocess.run([sys.executable, "-m", "nbgrader", "autograde", QUICKSTART], cwd=room, env=ENVIRONMENT,
-                              capture_output=True, text=True)
-        assert done.returncode != 0
-        sentence = done.stderr
+        _, sentence = nbgrader(room, "autograde", QUICKSTART, expect=1)
     else:
         sentence = course(room, command.split()[1], QUICKSTART, *(["--workers", "1"] if "grade" in command else []), expect=1)
         assert len(sentence.splitlines()) == 1, "one sentence, and no progress bar before it"

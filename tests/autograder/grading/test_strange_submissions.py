@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from classes import course, marks, nbgrader, open_class
+from classes import course, marks, nbgrader
 from needs import need_sandbox
 from students import QUICKSTART, declared, hand_in
 from submissions import data, right
@@ -61,7 +61,7 @@ def strange() -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def class_(tmp_path_factory) -> tuple[Path, str, str]:
+def class_(tmp_path_factory, open_class, here) -> tuple[Path, str, str]:
     need_sandbox()
     folder = open_class(tmp_path_factory.mktemp("strange"), QUICKSTART)
     hand_in(folder, "right", QUICKSTART)
@@ -72,8 +72,8 @@ def class_(tmp_path_factory) -> tuple[Path, str, str]:
     put(folder, "empty", b"")
     put(folder, "escape\x1b[2Jd", data(right(QUICKSTART)))
     os.makedirs(os.fsencode(folder / "submitted") + b"/caf\xe9/" + QUICKSTART.encode())
-    first = course(folder, "grade", QUICKSTART, "--workers", "1", expect=1)
-    again = course(folder, "grade", QUICKSTART, "--workers", "1", expect=1)
+    first = course(folder, "grade", QUICKSTART, *here, expect=1)
+    again = course(folder, "grade", QUICKSTART, *here, expect=1)
     course(folder, "report", QUICKSTART)
     return folder, first, again
 

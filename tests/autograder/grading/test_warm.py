@@ -14,29 +14,34 @@ from autograder.grading import sandbox, warm
 from autograder.grading.enclosure import SandboxUnavailable
 from autograder.grading.grader import Grader, Infrastructure
 from autograder.grading.inside.limits import Limits
-from graders import FORWARD, QUICKSTART, SHORT, earned, with_cells
+from graders import FORWARD, QUICKSTART, SHORT, earned, grader_of, with_cells
 from submissions import data, notebook, released
 
 pytestmark = pytest.mark.xdist_group("wall")
 
 
-def test_a_warm_process_that_was_killed_is_started_again_and_nobody_loses_a_mark():
-    with Grader(released(QUICKSTART), limits=Limits(cell=5)) as grader:
-        first = grader._warm
-        once_it_runs(first, lambda fork: first._process.process.kill())
-        graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
-        assert grader._warm is not first
-        assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
+@pytest.fixture(scope="module")
+def grader():
+    """One for the tests that kill its warm process: it starts another when it is wanted."""
+    with grader_of(QUICKSTART, limits=Limits(cell=5)) as one:
+        yield one
 
 
-def test_a_fork_that_was_killed_from_outside_is_run_again():
+def test_a_warm_process_that_was_killed_is_started_again_and_nobody_loses_a_mark(grader):
+    first = grader._living()
+    once_it_runs(first, lambda fork: first._process.process.kill())
+    graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
+    assert grader._warm is not first
+    assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
+
+
+def test_a_fork_that_was_killed_from_outside_is_run_again(grader):
     """As by a system that has no memory left."""
-    with Grader(released(QUICKSTART), limits=Limits(cell=5)) as grader:
-        first = grader._warm
-        once_it_runs(first, lambda fork: os.kill(fork, 9))
-        graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
-        assert grader._warm is not first
-        assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
+    first = grader._living()
+    once_it_runs(first, lambda fork: os.kill(fork, 9))
+    graded = grader.grade(with_cells("import time; time.sleep(2)"), seed=1)
+    assert grader._warm is not first
+    assert (earned(graded), graded.notes) == ({FORWARD: ("right", 4.0)}, [])
 
 
 def once_it_runs(warm, kill):
@@ -63,28 +68,27 @@ def youngest_below(process: int) -> int:
     return process
 
 
-def test_a_warm_process_that_dies_twice_counts_as_the_submission_s_doing(monkeypatch):
-    with Grader(released(QUICKSTART), limits=SHORT) as grader:
-        with monkeypatch.context() as patch:
-            patch.setattr(warm.Warm, "_end_fork", lambda self: (_ for _ in ()).throw(warm.Lost("gone")))
-            graded = grader.grade(with_cells(), seed=1)
-        assert earned(graded) == {FORWARD: ("crashed", 0.0)}
-        assert graded.needs_human and "was killed when it ran this one, twice" in graded.notes[-1]
-        assert earned(grader.grade(with_cells(), seed=1)) == {FORWARD: ("right", 4.0)}
+def test_a_warm_process_that_dies_twice_counts_as_the_submission_s_doing(grader, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(warm.Warm, "_end_fork", lambda self: (_ for _ in ()).throw(warm.Lost("gone")))
+        graded = grader.grade(with_cells(), seed=1)
+    assert earned(graded) == {FORWARD: ("crashed", 0.0)}
+    assert graded.needs_human and "was killed when it ran this one, twice" in graded.notes[-1]
+    assert earned(grader.grade(with_cells(), seed=1)) == {FORWARD: ("right", 4.0)}
 
 
-def test_what_is_not_the_student_s_fault_is_never_scored(monkeypatch):
+def test_what_is_not_the_student_s_fault_is_never_scored(grader, monkeypatch):
     def no_room(*_):
         raise OSError(28, "No space left on device")
 
-    with Grader(released(QUICKSTART), limits=SHORT) as grader:
-        monkeypatch.setattr(warm.Warm, "_end_fork", lambda self: {"failed": "no memory"})
-        with pytest.raises(Infrastructure, match="could not be enclosed: no memory"):
-            grader.grade(with_cells(), seed=1)
-        grader._stop()
-        monkeypatch.setattr(sandbox, "start", no_room)
-        with pytest.raises(Infrastructure, match="No space left"):
-            grader.grade(with_cells(), seed=1)
+    grader._living()
+    monkeypatch.setattr(warm.Warm, "_end_fork", lambda self: {"failed": "no memory"})
+    with pytest.raises(Infrastructure, match="could not be enclosed: no memory"):
+        grader.grade(with_cells(), seed=1)
+    grader._stop()
+    monkeypatch.setattr(sandbox, "start", no_room)
+    with pytest.raises(Infrastructure, match="No space left"):
+        grader.grade(with_cells(), seed=1)
 
 
 def test_a_setup_that_cannot_run_in_the_sandbox_stops_everything():

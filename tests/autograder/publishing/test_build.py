@@ -4,7 +4,7 @@ import pytest
 
 from autograder import exercises
 from autograder.exercises.exercise import AuthorError, Exercise
-from autograder.publishing import chapter
+from autograder.publishing import build, chapter
 from autograder.publishing.chapter import chapter_sources, exercise_ids, source_notebook, student_notebook, with_solution_marks
 
 HEAD = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n---\n\n# A chapter\n\n"
@@ -39,6 +39,22 @@ def test_a_chapter_with_a_mistake_is_refused(tmp_path, body, line, sentence):
         source_notebook(path)
     assert str(error.value).startswith(f"{path}:{line}: ")
     assert sentence in str(error.value)
+
+
+def test_a_build_validates_every_exercise_and_writes_nothing_when_one_is_not_in_order(check_exercises, tmp_path, monkeypatch):
+    ids, seen = [i for i in exercises if isinstance(exercises[i], Exercise)], []
+
+    def validated(exercise):
+        seen.append(exercise.id)
+        if exercise.id == ids[-1]:
+            raise exercise.fail("it is not in order")
+
+    monkeypatch.setattr(build, "validated", validated)
+    monkeypatch.setattr(build, "check_exercises", check_exercises)
+    _source(tmp_path, SETUP)
+    with pytest.raises(AuthorError, match="it is not in order"):
+        build.build(tmp_path)
+    assert seen == ids and not list(tmp_path.glob("*.ipynb"))
 
 
 def test_an_exercise_without_a_chapter_and_one_with_two_are_refused(tmp_path):
@@ -82,7 +98,8 @@ def test_answers_are_marked_in_functions_and_classes():
 
 @pytest.mark.parametrize("path", chapter_sources(), ids=lambda p: p.stem)
 def test_no_student_notebook_holds_an_answer(path):
-    text = "\n".join(cell.source for cell in student_notebook(path).cells if "solution" in str(cell.metadata))
+    cells = student_notebook(path).cells
+    text = "\n".join(cell.source for cell in cells if "solution" in str(cell.metadata))
     for exercise_id in exercise_ids(path):
         exercise = exercises[exercise_id]
         if isinstance(exercise, Exercise):
@@ -90,7 +107,7 @@ def test_no_student_notebook_holds_an_answer(path):
             body = marked.split("### BEGIN SOLUTION")[1].split("### END SOLUTION")[0]
             lines = [line.strip() for line in body.splitlines() if len(line.strip()) > 30]
             cell_id = exercise_id.replace(".", "-").replace("_", "-")
-            stubs = [cell.source for cell in student_notebook(path).cells if cell.id == cell_id]
+            stubs = [cell.source for cell in cells if cell.id == cell_id]
             assert stubs and not any(line in stubs[0] for line in lines)
             assert "raise NotImplementedError" in stubs[0]
         else:
