@@ -61,7 +61,7 @@ METHODS = {  # in the small size; strengths and temperatures were chosen on seed
     "frozen trunk": SMALL | {"question": "task", "method": "frozen"},
     "adapters": SMALL | {"question": "task", "method": "adapters", "bottleneck": 16},
     "naive, classes": SMALL | {"question": "class", "method": "naive"},
-    "EWC, classes": SMALL | {"question": "class", "method": "EWC", "strength": 1000.0, "examples": 100},
+    "EWC, classes": SMALL | {"question": "class", "method": "EWC", "strength": 300.0, "examples": 60},
     "distillation, classes": SMALL | {"question": "class", "method": "distillation", "strength": 1.0, "temperature": 4.0},
     "replay, classes": SMALL | {"question": "class", "method": "replay", "kept": 100},
 }
