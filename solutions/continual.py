@@ -57,8 +57,8 @@ def continual_replay_batch(batch: int, old_share: float) -> tuple[int, int, floa
 def continual_reservoir(stream: Iterator, capacity: int, rng: np.random.Generator) -> list:
     """A fair sample of a stream: at most `capacity` of its items, each kept with the same probability, none twice.
 
-    `stream` is an iterator: it gives one item after another, knows no length, and is gone when it ends. Its items may be anything.
-    Hold at most `capacity` of them besides the one that has just come: whoever collects them all first is stopped.
+    `stream` is an iterator: it gives one item after another, knows no length, and is gone when it ends. Its items may be
+    anything. Hold at most `capacity` of them besides the one that has just come: whoever collects them all first is stopped.
     Draw every random number from `rng`, a NumPy generator; `rng.integers(n)` gives one of 0 .. n - 1. A stream of no more than
     `capacity` items is kept whole. The order of the returned list does not matter.
     """

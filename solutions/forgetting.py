@@ -123,7 +123,8 @@ def forgetting_true_fisher(logits: Tensor, jacobian: Tensor) -> Tensor:
 
 
 def forgetting_choose_strength(
-    old: Tensor, new: Tensor, naive_new: Tensor, margin: float, test_old: Tensor, test_naive: Tensor, test_before: Tensor, t: float
+    old: Tensor, new: Tensor, naive_new: Tensor, margin: float, test_old: Tensor, test_naive: Tensor, test_before: Tensor,
+    t: float,
 ) -> tuple[int, float, float]:
     """Chooses the strength of a spring on tuning seeds, and reports on test seeds what it keeps.
 

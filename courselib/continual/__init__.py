@@ -19,5 +19,6 @@ from courselib.transfer.maximum_likelihood import entropy
 
 __all__ = [
     "Adapter", "Reservoir", "TaskNetwork", "average_accuracy", "backward_transfer", "conflict", "distillation_gradient",
-    "distillation_loss", "entropy", "forward_transfer", "projected", "replay_counts", "replay_loss", "softened", "target_and_general",
+    "distillation_loss", "entropy", "forward_transfer", "projected", "replay_counts", "replay_loss", "softened",
+    "target_and_general",
 ]

@@ -38,8 +38,8 @@ from courselib.lab.data.digits import Task, class_tasks
 from courselib.lab.in_turn import Method, learn_next, train_on
 
 KNOWN = {
-    "naive": Method, "EWC": EWC, "SI": SynapticIntelligence, "distillation": Distillation, "replay": Replay, "dark replay": DarkReplay,
-    "A-GEM": AGEM, "joint": Method,
+    "naive": Method, "EWC": EWC, "SI": SynapticIntelligence, "distillation": Distillation, "replay": Replay, "dark replay":
+    DarkReplay, "A-GEM": AGEM, "joint": Method,
 }
 IN_HEADS = {  # what is there for the question "task"
     "naive": OwnHeads, "EWC": EWC, "distillation": LwF, "replay": ReplayHeads, "frozen": Isolation, "adapters": Isolation,
@@ -81,8 +81,8 @@ def headless(hidden: int = 200, bottleneck: int = 0) -> TaskNetwork:
 
 
 def five_tasks(
-    seed: int, method: str, *, question: str = "domain", steps: int = 300, hidden: int = 200, lr: float = 0.01, bottleneck: int = 32,
-    **options: float | str,
+    seed: int, method: str, *, question: str = "domain", steps: int = 300, hidden: int = 200, lr: float = 0.01,
+    bottleneck: int = 32, **options: float | str,
 ) -> dict:
     """Trains on the five tasks in turn, `steps` steps each; returns the scores and the matrix R they are read from.
 

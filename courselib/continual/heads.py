@@ -56,7 +56,8 @@ class LwF(OwnHeads):
     def __init__(self, strength: float = 1.0, temperature: float = 2.0):
         if strength < 0 or temperature <= 0:
             raise ValueError(
-                f"LwF got strength {strength} and temperature {temperature}; the strength is 0 or more and the temperature above 0."
+                f"LwF got strength {strength} and temperature {temperature}; the strength is 0 or more and the temperature "
+                f"above 0."
             )
         self.strength, self.temperature = strength, temperature
         self.teacher: nn.Module | None = None

@@ -99,7 +99,8 @@ class EWC(Spring):
     """A spring on every weight, as strong as the weight mattered to the tasks so far (Kirkpatrick et al. 2017).
 
     `importance(model, x, y)` measures that when a task has been learned, on its training data or the first `examples` of it: the
-    right diagonal Fisher unless told otherwise (`fisher` has others, to compare). State besides `start`: `fisher`, the importances of all tasks so far.
+    right diagonal Fisher unless told otherwise (`fisher` has others, to compare). State besides `start`: `fisher`, the
+    importances of all tasks so far.
 
     After several tasks their importances are added. `anchors` says where the springs end: "latest", all at the latest weights,
     which is what is usually done (Huszar 2018); or "each", those of each task at the weights where that task was learned, as in
@@ -109,8 +110,8 @@ class EWC(Spring):
     """
 
     def __init__(
-        self, strength: float, importance: Callable[[nn.Module, Tensor, Tensor], Weights] | None = None, *, anchors: str = "latest",
-        examples: int | None = None,
+        self, strength: float, importance: Callable[[nn.Module, Tensor, Tensor], Weights] | None = None, *,
+        anchors: str = "latest", examples: int | None = None,
     ):
         super().__init__(strength)
         if anchors not in ("latest", "each"):

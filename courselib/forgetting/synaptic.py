@@ -1,8 +1,8 @@
 """Synaptic intelligence: how much each weight has done for a task, added up while it is learned (Zenke, Poole and Ganguli 2017).
 
-A small step changes the loss by g . delta, a sum over the weights. So -g_i delta_i, added up along the whole way, is what weight i
-has contributed to learning the task: a path integral, where EWC looks at one point, the end of the way. Divided by the square of
-the distance the weight has come it is a stiffness, which would make a quadratic loss fall by just that contribution.
+A small step changes the loss by g . delta, a sum over the weights. So -g_i delta_i, added up along the whole way, is what
+weight i has contributed to learning the task: a path integral, where EWC looks at one point, the end of the way. Divided by the
+square of the distance the weight has come it is a stiffness, which would make a quadratic loss fall by just that contribution.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class SynapticIntelligence(Spring):
     def after_task(self, model: nn.Module, task: Task) -> None:
         super().after_task(model, task)
         found = {  # a weight that was only carried along, and did harm on its way, needs no holding
-            name: self.omega[name].clamp_min(0) / ((self.last[name] - self.begun[name]) ** 2 + self.damping) for name in self.omega
+            name: self.omega[name].clamp_min(0) / ((self.last[name] - self.begun[name]) ** 2 + self.damping)
+            for name in self.omega
         }
         self.importance = found if self.importance is None else add(self.importance, found)

@@ -7,8 +7,8 @@
     after_task(model, task)   it has been learned; the last time that its data can be seen
 
 `Method` itself does nothing about forgetting: it is the naive one. A remedy is a subclass in the file of its idea (L2-SP and EWC,
-replay, distillation, isolation and their relatives) and overrides what it needs. The hooks are those of Avalanche's plugins (Lomonaco et al. 2021),
-fewer. Whoever trains in turn calls `begin` once and then `learn_next` for each task.
+replay, distillation, isolation and their relatives) and overrides what it needs. The hooks are those of Avalanche's plugins
+(Lomonaco et al. 2021), fewer. Whoever trains in turn calls `begin` once and then `learn_next` for each task.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ class Item:
 def sample_many_times(answer: Callable, inputs: dict[str, Any]) -> Tensor:
     """Asks a sampler `answer(stream, capacity, rng)` for many samples of one stream, and returns them; nothing is counted here.
 
-    `inputs` are length, capacity, runs and seed. Returns (runs, capacity + 1), int64: the numbers of the items of each sample, and
-    -1 where there is none. The last place is taken by a sample that is too large.
+    `inputs` are length, capacity, runs and seed. Returns (runs, capacity + 1), int64: the numbers of the items of each sample,
+    and -1 where there is none. The last place is taken by a sample that is too large.
 
     Raises:
         ValueError: when much more than a sample is held at once, or what comes back is no item of the stream.
@@ -55,7 +55,8 @@ def _stream(length: int, capacity: int) -> Iterator[Item]:
         yield item
         if len(held) > capacity + BESIDES:
             raise ValueError(
-                f"your function holds {len(held)} items of the stream at once, and the sample has room for {capacity}: the stream "
+                f"your function holds {len(held)} items of the stream at once, and the sample has room for {capacity}: the "
+                f"stream "
                 "may be endless, so keep the sample and let everything else go"
             )
 
@@ -63,8 +64,8 @@ def _stream(length: int, capacity: int) -> Iterator[Item]:
 def through_a_stream(answer: Callable, inputs: dict[str, Any]) -> tuple[Tensor, ...]:
     """Trains a network on a stream of batches with `answer(model, optimizer, x, y, memory, capacity, seen, rng)` as its step.
 
-    `inputs`: the `weights` of the network; `x` (n, d) and `y` (n,), and the `order` (steps, batch) in which they come; `capacity`,
-    `lr`, `seed`; and test inputs `ask`, one tensor a task. Returns the classes answered to each, (n,).
+    `inputs`: the `weights` of the network; `x` (n, d) and `y` (n,), and the `order` (steps, batch) in which they come;
+    `capacity`, `lr`, `seed`; and test inputs `ask`, one tensor a task. Returns the classes answered to each, (n,).
 
     Raises:
         ValueError: when the memory holds more than it may.

@@ -17,7 +17,8 @@ def learn_b(answer: Callable, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
     """Trains a copy of the network of A on B with `answer(model, x_a, lam)` as its loss, and says what it then answers.
 
     `inputs`: the `weights` of the network of A, in the order of `network`; inputs `x_a` of A; `x_b` (n, d) and
-    `y_b` (n,) of B, and the `order` (steps, batch) of its examples; `lam`, `lr`; and test inputs `ask_a`, `ask_b`. Returns the classes answered to both, (n,) each.
+    `y_b` (n,) of B, and the `order` (steps, batch) of its examples; `lam`, `lr`; and test inputs `ask_a`, `ask_b`. Returns the
+    classes answered to both, (n,) each.
 
     Raises:
         TypeError: when the answer returns no function, or the loss is no scalar tensor that depends on the weights.

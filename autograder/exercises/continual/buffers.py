@@ -1,4 +1,4 @@
-"""Exercises of chapter 05 on buffers: a fair sample, what other rules keep, and a step that rehearses."""
+"""Exercises of chapter 05 on buffers: a fair sample, and what other rules keep."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 import solutions.continual as answers
 from autograder.asking.probes import continual as probing
-from autograder.exercises.draws import integer, normal
+from autograder.exercises.draws import integer
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 from autograder.judging.measures import continual as measures
-from courselib.lab.data.digits import class_tasks
 
 # --- reservoir --------------------------------------------------------------------------------------------------------
 
@@ -26,7 +23,9 @@ def reservoir_cases(rng: np.random.Generator) -> list[Case]:
     def case(size: tuple[int, int, int], group: str) -> Case:
         length, capacity, runs = size
         inputs = {"length": length, "capacity": capacity, "runs": runs, "seed": integer(rng, 0, 2**31)}
-        return Case(f"a stream of {length}, capacity {capacity}, {runs} times", inputs, group, {"length": length, "capacity": capacity})
+        return Case(
+            f"a stream of {length}, capacity {capacity}, {runs} times", inputs, group, {"length": length, "capacity": capacity}
+        )
 
     return [case(LONG, "long"), case(TINY, "long"), case(SHORT, "short"), case(FULL, "short")]
 
@@ -73,25 +72,30 @@ def samples_of_one(stream: Iterator, capacity: int, rng: np.random.Generator) ->
     return kept
 
 
-NOT_WHOLE = "A sample has not as many items as fit, or one of them twice. A stream that is no longer than the capacity is kept whole."
+NOT_WHOLE = (
+    "A sample has not as many items as fit, or one of them twice. A stream that is no longer than the capacity is kept whole."
+)
 NEVER_LATE = (
-    "The last item gets in too rarely: you keep what came first. Later tasks would never be rehearsed. Item number n has to get in "
-    "with probability capacity/n."
+    "The last item gets in too rarely: you keep what came first. Later tasks would never be rehearsed. Item number n has to "
+    "get in with probability capacity/n."
 )
 TOO_LATE = (
-    "The last item gets in too often. Then the buffer is full of what came last, and the old tasks, for whose sake one keeps anything, "
-    "are gone first: let item number n in with probability capacity/n only."
+    "The last item gets in too often. Then the buffer is full of what came last, and the old tasks, for whose sake one keeps "
+    "anything, are gone first: let item number n in with probability capacity/n only."
 )
 TOO_SAFE = (
-    "The first item survives too often. Its chance to be thrown out must not depend on a length that nobody knows: use the number of "
-    "items seen so far."
+    "The first item survives too often. Its chance to be thrown out must not depend on a length that nobody knows: use the "
+    "number of items seen so far."
 )
 TOO_SOON = (
-    "The first item is lost too soon. Either the oldest one is always replaced, where each place has to be as likely as any other; or "
-    "you are off by one: item number n (counted from 1) gets in with probability capacity/n, so draw from 0 .. n - 1, and NumPy's "
-    "`rng.integers(n)` does not include n."
+    "The first item is lost too soon. Either the oldest one is always replaced, where each place has to be as likely as any "
+    "other; or you are off by one: item number n (counted from 1) gets in with probability capacity/n, so draw from 0 .. n - "
+    "1, and NumPy's `rng.integers(n)` does not include n."
 )
-UNEVEN = "Some items are kept more often than others, and not by chance. Each has to be in the sample with probability capacity/length."
+UNEVEN = (
+    "Some items are kept more often than others, and not by chance. Each has to be in the sample with probability "
+    "capacity/length."
+)
 
 reservoir = Exercise(
     id="continual.reservoir",
@@ -109,10 +113,16 @@ reservoir = Exercise(
         Part("a stream that fits", 1, on="short", measure=measures.whole_samples, at_least=1.0, says=NOT_WHOLE),
     ],
     misconceptions=[
-        Misconception("first_come", lambda stream, capacity, rng: replacing(stream, capacity, lambda n: capacity), NEVER_LATE, earns=3),
+        Misconception(
+            "first_come", lambda stream, capacity, rng: replacing(stream, capacity, lambda n: capacity), NEVER_LATE, earns=3
+        ),
         Misconception("last_come", last_come, TOO_LATE, earns=3),
-        Misconception("always_replaces", lambda stream, capacity, rng: replacing(stream, capacity, lambda n: int(rng.integers(capacity))),
-                      TOO_LATE, earns=3),
+        Misconception(
+            "always_replaces",
+            lambda stream, capacity, rng: replacing(stream, capacity, lambda n: int(rng.integers(capacity))),
+            TOO_LATE,
+            earns=3,
+        ),
         Misconception("same_chance_for_all", same_chance_for_all, NEVER_LATE, earns=3),
         Misconception("one_too_few", one_too_few, TOO_SOON, earns=3.5),
         Misconception("oldest_goes", oldest_goes, TOO_SOON, earns=3.5),
@@ -129,14 +139,25 @@ def predict_buffer_cases(rng: np.random.Generator) -> list[Case]:
     wide = lengths[2] + integer(rng, 8, 12)  # larger than the first and the last
 
     def case(rule: str, capacity: int, group: str) -> Case:
-        return Case(f"tasks of {lengths}, capacity {capacity}, {rule}", {"lengths": lengths, "capacity": capacity, "rule": rule}, group)
+        return Case(
+            f"tasks of {lengths}, capacity {capacity}, {rule}", {"lengths": lengths, "capacity": capacity, "rule": rule}, group
+        )
 
     return [case("reservoir", capacity, "fair"), *(case(rule, wide, "ends") for rule in ("queue", "first come")),
             case("always in", capacity, "random"), case("always in", wide, "random")]  # fmt: skip
 
 
-def _buffer(lengths: list[int], capacity: int, rule: str, *, alike: bool = False, fair: tuple[str, ...] = (), swap: bool = False,
-            replaced: bool = False, late: int = 0) -> list[float]:
+def _buffer(
+    lengths: list[int],
+    capacity: int,
+    rule: str,
+    *,
+    alike: bool = False,
+    fair: tuple[str, ...] = (),
+    swap: bool = False,
+    replaced: bool = False,
+    late: int = 0,
+) -> list[float]:
     """The answer with one thing wrong, chosen by a keyword."""
     total = sum(lengths)
     if swap:
@@ -169,104 +190,42 @@ predict_buffer = Exercise(
     parts=[Part("reservoir", 1, on="fair"), Part("queue and first come", 1, on="ends"), Part("always in", 2, on="random")],
     misconceptions=[
         Misconception(
-            "as_many_of_each", _wrong_buffer(alike=True), earns=3,
-            says="You gave every task as many places. A reservoir is fair to *examples*: a task with twice as many has twice the places.",
+            "as_many_of_each",
+            _wrong_buffer(alike=True),
+            earns=3,
+            says="You gave every task as many places. A reservoir is fair to *examples*: a task with twice as many has "
+            "twice the places.",
         ),
         Misconception(
-            "always_in_is_fair", _wrong_buffer(fair=("always in",)), earns=2,
-            says="A random victim does not make a sample fair. What has come is in danger at every later arrival: an example that has "
-            "been in for m of them is still there with probability (1 − 1/capacity)^m.",
+            "always_in_is_fair",
+            _wrong_buffer(fair=("always in",)),
+            earns=2,
+            says="A random victim does not make a sample fair. What has come is in danger at every later arrival: an example "
+            "that has been in for m of them is still there with probability (1 − 1/capacity)^m.",
         ),
         Misconception(
-            "always_in_is_a_queue", _wrong_buffer(replaced=True), earns=2,
+            "always_in_is_a_queue",
+            _wrong_buffer(replaced=True),
+            earns=2,
             says="You let the oldest go. Here a random one goes, so a few old examples survive for long.",
         ),
         Misconception(
-            "one_danger_too_many", _wrong_buffer(late=1), earns=2,
+            "one_danger_too_many",
+            _wrong_buffer(late=1),
+            earns=2,
             says="You are off by one: an example is not in danger from its own arrival, only from those after it.",
         ),
         Misconception(
-            "ends_swapped", _wrong_buffer(swap=True), earns=3,
+            "ends_swapped",
+            _wrong_buffer(swap=True),
+            earns=3,
             says="Queue and first come are exchanged. In a queue the oldest go; first come, first served keeps them.",
         ),
         Misconception(
-            "everything_is_fair", _wrong_buffer(fair=("always in", "queue", "first come")), earns=1,
+            "everything_is_fair",
+            _wrong_buffer(fair=("always in", "queue", "first come")),
+            earns=1,
             says="You shared the places out by the tasks' lengths whatever the rule. Only a reservoir does that.",
         ),
     ],
-)
-
-# --- rehearse ---------------------------------------------------------------------------------------------------------
-
-HIDDEN, RATE, KEPT, BATCH, STEPS, PAIRS = 48, 0.02, 60, 16, 50, ((0, 1), (2, 3), (4, 5))  # STEPS a task
-
-
-def rehearse_cases(rng: np.random.Generator) -> list[Case]:
-    """Three tasks of two digits, one after another, one head of ten answers; the labels of no test picture go in."""
-    seed = integer(rng, 0, 2**31 - 1)
-    tasks = class_tasks(seed, PAIRS)
-    order, begin = [], 0
-    for task in tasks:
-        numbers = np.concatenate([rng.permutation(len(task.x_train)) for _ in range(1 + STEPS * BATCH // len(task.x_train))])
-        order.append(begin + numbers[: STEPS * BATCH].reshape(STEPS, BATCH))
-        begin += len(task.x_train)
-    weights = [normal(rng, *shape, scale=width**-0.5) for shape, width in
-               [((HIDDEN, 64), 64), ((HIDDEN,), 64), ((10, HIDDEN), HIDDEN), ((10,), HIDDEN)]]  # fmt: skip
-    inputs = {"weights": weights, "x": torch.cat([t.x_train for t in tasks]), "y": torch.cat([t.y_train for t in tasks])}
-    inputs |= {"order": torch.from_numpy(np.concatenate(order)), "capacity": KEPT, "lr": RATE, "seed": seed}
-    inputs |= {"ask": tuple(t.x_test for t in tasks)}
-    return [Case("0 or 1, then 2 or 3, then 4 or 5", inputs, held={"y": tuple(t.y_test.numpy() for t in tasks)})]
-
-
-def _strategy(keep: Any, new: bool = True, old: bool = True) -> Any:
-    """A step with a rule for the memory; with or without the new batch, with or without a rehearsal."""
-    def step(model: nn.Module, optimizer: Any, x: Tensor, y: Tensor, memory: list, capacity: int, seen: int, rng: Any) -> None:
-        terms = [F.cross_entropy(model(x), y)] if new or not memory else []
-        if memory and old:
-            terms.append(F.cross_entropy(model(torch.stack([a for a, _ in memory])), torch.stack([b for _, b in memory])))
-        optimizer.zero_grad()
-        sum(terms).backward()
-        optimizer.step()
-        for example in zip(x, y, strict=True):
-            keep(memory, example, capacity)
-
-    return step
-
-
-def _queue(memory: list, example: tuple, capacity: int) -> None:
-    memory.append(example)
-    del memory[:-capacity]
-
-
-def _first(memory: list, example: tuple, capacity: int) -> None:
-    if len(memory) < capacity:
-        memory.append(example)
-
-
-OLD_LOST = (
-    "An old task is lost. Every step has to rehearse: old examples beside the new ones, in one loss. And the memory has to hold some of "
-    "*every* task gone by, although nobody says where one ends: what of the stream does a queue hold, what does first come, first "
-    "served, and what a reservoir?"
-)
-NEW_LOST = "The newest task is not learned: the batch that has just come belongs into the loss as well."
-# Over 40 seeds the model answer has 0.74 to 0.94 on the worst old task and 0.96 to 1.00 on the newest; every weak strategy has
-# 0.00 on the one, or on both.
-
-rehearse = Exercise(
-    id="continual.rehearse",
-    answer=answers.continual_rehearse,
-    cases=rehearse_cases,
-    probe=probing.through_a_stream,
-    expected=lambda **inputs: tuple(torch.zeros(len(x), dtype=torch.int64) for x in inputs["ask"]),
-    parts=[
-        Part("worst of the old tasks", 3, measure=measures.worst_old, at_least=0.5, says=OLD_LOST),
-        Part("newest task", 1, measure=measures.newest, at_least=0.8, says=NEW_LOST),
-    ],
-    misconceptions=[
-        Misconception("never_rehearses", _strategy(_first, old=False), OLD_LOST, earns=1),
-        Misconception("queue", _strategy(_queue), OLD_LOST, earns=1),
-        Misconception("first_come", _strategy(_first), OLD_LOST, earns=1),
-        Misconception("rehearses_only", _strategy(_first, new=False), OLD_LOST, earns=0),
-    ],
-    seconds=10.0,
 )

@@ -178,7 +178,8 @@ def lwf_cases(rng: np.random.Generator) -> list[Case]:
     def case(n: int, new: int, old: tuple[int, ...], temperature: float, strength: float, group: str) -> Case:
         inputs = {"new_logits": normal(rng, n, new, scale=2), "y": torch.from_numpy(rng.integers(new, size=n))}
         inputs |= {"old_logits": tuple(normal(rng, n, c, scale=2) for c in old)}
-        inputs |= {"teacher_logits": tuple(normal(rng, n, c, scale=2) for c in old), "temperature": temperature, "strength": strength}
+        inputs |= {"teacher_logits": tuple(normal(rng, n, c, scale=2) for c in old)}
+        inputs |= {"temperature": temperature, "strength": strength}
         heads = "one old head" if len(old) == 1 else f"{len(old)} old heads"
         return Case(f"{n} rows, {heads}, T = {temperature:g}, λ = {strength:g}", inputs, group)
 
@@ -210,7 +211,9 @@ lwf_loss = Exercise(
     id="continual.lwf_loss",
     answer=answers.continual_lwf_loss,
     cases=lwf_cases,
-    parts=[Part("one old head", 1, on="one"), Part("several old heads", 1, on="several"), Part("a batch of one", 1, on="one row")],
+    parts=[
+        Part("one old head", 1, on="one"), Part("several old heads", 1, on="several"), Part("a batch of one", 1, on="one row"),
+    ],
     misconceptions=[
         Misconception(
             "both_bugs", _wrong_lwf(axis=0, hot=True),
@@ -218,13 +221,13 @@ lwf_loss = Exercise(
         ),
         Misconception(
             "over_the_batch", _wrong_lwf(axis=0),
-            "The task's loss is right. Your softmax still goes down the batch, dimension 0, so that pictures compete for a class; the "
-            "classes of one picture have to. With a batch of one every such probability is 1.",
+            "The task's loss is right. Your softmax still goes down the batch, dimension 0, so that pictures compete for a "
+            "class; the classes of one picture have to. With a batch of one every such probability is 1.",
         ),
         Misconception(
             "hot_task", _wrong_lwf(hot=True),
-            "The old heads are right. The labels are still held against softened answers: temperature is for the teacher's part only, "
-            "the task's loss and the model in use stay at T = 1.",
+            "The old heads are right. The labels are still held against softened answers: temperature is for the teacher's "
+            "part only, the task's loss and the model in use stay at T = 1.",
         ),
         Misconception(
             "last_head_only", _wrong_lwf(heads="last"), earns=1,

@@ -58,8 +58,8 @@ replay_batch = Exercise(
         ),
         Misconception(
             "alpha_as_planned", lambda batch, old_share: (*_mix(batch, old_share)[:2], old_share / (1 - old_share)), earns=2,
-            says="Your alpha is share / (1 − share): what was planned. A batch holds whole examples, so use the numbers that are in it: "
-            "3 of 32 are not 10 %.",
+            says="Your alpha is share / (1 − share): what was planned. A batch holds whole examples, so use the numbers that "
+            "are in it: 3 of 32 are not 10 %.",
         ),
         Misconception(
             "alpha_upside_down", _wrong_mix(alpha=lambda new, old: new / old), earns=2,

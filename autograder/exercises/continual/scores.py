@@ -135,7 +135,8 @@ forward_transfer = Exercise(
         ),
         Misconception(
             "after_learning", lambda R, start: (np.diag(R) - start)[1:].mean(),
-            "You took the diagonal: each task after it was learned. Transfer forward is what is there just before, in the row above.",
+            "You took the diagonal: each task after it was learned. Transfer forward is what is there just before, in the "
+            "row above.",
         ),
         Misconception(
             "over_all_tasks", lambda R, start: (just_before(R) - start[1:]).sum() / len(R),

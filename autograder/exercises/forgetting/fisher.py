@@ -32,31 +32,41 @@ fisher_diagonal = Exercise(
     parts=[Part("shape", 1, shape_only=True), Part("value", 2, on="main"), Part("a single example", 1, on="one")],
     misconceptions=[
         Misconception(
-            "square_of_mean", lambda per_sample_grads: per_sample_grads.mean(0) ** 2, earns=2,
+            "square_of_mean",
+            lambda per_sample_grads: per_sample_grads.mean(0) ** 2,
+            earns=2,
             says="You squared the mean gradient. At a minimum the gradients of the examples cancel, so this is near zero exactly "
             "where the importances are wanted. Square each example's gradient first, then average. (With one example "
             "the two agree, which is why the mistake is easily missed.)",
         ),
         Misconception(
-            "sum", lambda per_sample_grads: (per_sample_grads**2).sum(0), earns=2,
+            "sum",
+            lambda per_sample_grads: (per_sample_grads**2).sum(0),
+            earns=2,
             says="You summed over the examples. The Fisher information is an expectation, so take the mean: twice the data must "
             "not make the spring twice as stiff.",
         ),
         Misconception(
-            "variance", lambda per_sample_grads: per_sample_grads.var(0, unbiased=False), earns=1,
+            "variance",
+            lambda per_sample_grads: per_sample_grads.var(0, unbiased=False),
+            earns=1,
             says="This is the variance of the gradients: you subtracted their mean. The Fisher information is the mean of the "
             "squares themselves.",
         ),
         Misconception(
-            "absolute", lambda per_sample_grads: per_sample_grads.abs().mean(0), earns=1,
+            "absolute",
+            lambda per_sample_grads: per_sample_grads.abs().mean(0),
+            earns=1,
             says="You averaged absolute values. The gradients are squared.",
         ),
         Misconception(
-            "whole_matrix", lambda per_sample_grads: per_sample_grads.T @ per_sample_grads / len(per_sample_grads),
+            "whole_matrix",
+            lambda per_sample_grads: per_sample_grads.T @ per_sample_grads / len(per_sample_grads),
             "This is the whole Fisher matrix, (p, p). Its diagonal is all that is asked for, and all that fits in memory.",
         ),
         Misconception(
-            "wrong_axis", lambda per_sample_grads: (per_sample_grads**2).mean(1),
+            "wrong_axis",
+            lambda per_sample_grads: (per_sample_grads**2).mean(1),
             "You averaged over the weights: one number for each example. Average over the examples, dimension 0.",
         ),
     ],
@@ -70,18 +80,23 @@ def true_fisher_cases(rng: np.random.Generator) -> list[Case]:
         return Case(label, {"logits": normal(rng, n, classes, scale=1.5), "jacobian": 0.5 + normal(rng, n, classes, p)}, group)
 
     return [
-        case("5 inputs, 3 classes, 4 weights", 5, 3, 4), case("4 inputs, 6 classes, 3 weights", 4, 6, 3),
+        case("5 inputs, 3 classes, 4 weights", 5, 3, 4),
+        case("4 inputs, 6 classes, 3 weights", 4, 6, 3),
         case("1 input, 4 classes, 5 weights", 1, 4, 5, "one"),
     ]
 
 
-def _true(logits: Tensor, jacobian: Tensor, *, centred: bool = True, weigh: str = "p", over: str = "mean", square: str = "each"
-          ) -> Tensor:
+def _true(
+    logits: Tensor, jacobian: Tensor, *, centred: bool = True, weigh: str = "p", over: str = "mean", square: str = "each"
+) -> Tensor:
     """The answer with one thing wrong, chosen by a keyword."""
     p = logits.softmax(-1)[..., None]
     slopes = jacobian - (p * jacobian).sum(1, keepdim=True) if centred else jacobian
     weight = {
-        "p": p, "alike": torch.full_like(p, 1 / p.shape[1]), "likeliest": (p == p.amax(1, keepdim=True)).float(), "p squared": p**2,
+        "p": p,
+        "alike": torch.full_like(p, 1 / p.shape[1]),
+        "likeliest": (p == p.amax(1, keepdim=True)).float(),
+        "p squared": p**2,
     }[weigh]
     found = (weight * slopes**2).sum(1) if square == "each" else (weight * slopes).sum(1) ** 2
     return found.mean(0) if over == "mean" else found.sum(0)
@@ -98,30 +113,43 @@ true_fisher = Exercise(
     parts=[Part("shape", 1, shape_only=True), Part("value", 2, on="main"), Part("a single input", 1, on="one")],
     misconceptions=[
         Misconception(
-            "of_the_logit", _wrong_true(centred=False), earns=1,
-            says="You squared the gradients of the logits. log p is the logit minus the log of the sum, and that sum has a gradient "
-            "too: the mean of the logits' gradients under p.",
+            "of_the_logit",
+            _wrong_true(centred=False),
+            earns=1,
+            says="You squared the gradients of the logits. log p is the logit minus the log of the sum, and that sum has a "
+            "gradient too: the mean of the logits' gradients under p.",
         ),
         Misconception(
-            "classes_alike", _wrong_true(weigh="alike"), earns=1,
-            says="You averaged over the classes as if each were as likely. The labels are drawn from the model: weigh each class by "
-            "its probability.",
+            "classes_alike",
+            _wrong_true(weigh="alike"),
+            earns=1,
+            says="You averaged over the classes as if each were as likely. The labels are drawn from the model: weigh each "
+            "class by its probability.",
         ),
         Misconception(
-            "likeliest_label", _wrong_true(weigh="likeliest"), earns=1,
+            "likeliest_label",
+            _wrong_true(weigh="likeliest"),
+            earns=1,
             says="You took the model's likeliest answer for its label. The expectation is over all labels, each with its "
             "probability; the unlikely ones have the large gradients.",
         ),
         Misconception(
-            "square_of_the_mean", _wrong_true(square="mean"), earns=1,
-            says="You averaged over the labels first and squared then. That mean is zero for any model: square each label's gradient.",
+            "square_of_the_mean",
+            _wrong_true(square="mean"),
+            earns=1,
+            says="You averaged over the labels first and squared then. That mean is zero for any model: square each label's "
+            "gradient.",
         ),
         Misconception(
-            "probability_squared", _wrong_true(weigh="p squared"), earns=1,
+            "probability_squared",
+            _wrong_true(weigh="p squared"),
+            earns=1,
             says="Your probabilities were squared along with the gradients. They weigh the squares: p g², not (p g)².",
         ),
         Misconception(
-            "sum_over_inputs", _wrong_true(over="sum"), earns=2,
+            "sum_over_inputs",
+            _wrong_true(over="sum"),
+            earns=2,
             says="You summed over the inputs. It is a mean: twice the inputs must not make the spring twice as stiff.",
         ),
     ],
@@ -130,8 +158,12 @@ true_fisher = Exercise(
 # --- predict_growth ---------------------------------------------------------------------------------------------------
 
 POWERS = {  # of the factor
-    "true Fisher, examples": 0, "batch-mean, batch": -1, "strength, batch": 1,
-    "diagonal, weights": 1, "whole matrix, weights": 2, "true Fisher, classes": 1,
+    "true Fisher, examples": 0,
+    "batch-mean, batch": -1,
+    "strength, batch": 1,
+    "diagonal, weights": 1,
+    "whole matrix, weights": 2,
+    "true Fisher, classes": 1,
 }
 
 
@@ -146,7 +178,9 @@ def predict_growth_cases(rng: np.random.Generator) -> list[Case]:
 
 def _growth(**powers: float) -> Any:
     """The answer of one who believes in other powers of the factor; `true_Fisher__examples` stands for the name with spaces."""
-    known = POWERS | {name.replace("__", ", ").replace("_mean", "-mean").replace("_", " "): power for name, power in powers.items()}
+    known = POWERS | {
+        name.replace("__", ", ").replace("_mean", "-mean").replace("_", " "): power for name, power in powers.items()
+    }
     assert known.keys() == POWERS.keys()
     return lambda quantity, factor: factor ** known[quantity]
 
@@ -158,32 +192,48 @@ predict_growth = Exercise(
     parts=[Part("what the estimates do", 2, on="estimates"), Part("what it costs", 1, on="costs")],
     misconceptions=[
         Misconception(
-            "batch_does_not_matter", _growth(batch_mean__batch=0, strength__batch=0), earns=1,
-            says="You let the batch-mean estimate be the same at every batch size. At a minimum the gradients of a batch cancel, and "
-            "the square of their mean shrinks with the batch; λ has to make up for it.",
+            "batch_does_not_matter",
+            _growth(batch_mean__batch=0, strength__batch=0),
+            earns=1,
+            says="You let the batch-mean estimate be the same at every batch size. At a minimum the gradients of a batch "
+            "cancel, and the square of their mean shrinks with the batch; λ has to make up for it.",
         ),
         Misconception(
-            "root_of_the_batch", _growth(batch_mean__batch=-0.5, strength__batch=0.5), earns=1,
-            says="A mean of m independent gradients is √m times smaller. Its square, which is what counts here, is m times smaller.",
+            "root_of_the_batch",
+            _growth(batch_mean__batch=-0.5, strength__batch=0.5),
+            earns=1,
+            says="A mean of m independent gradients is √m times smaller. Its square, which is what counts here, is m times "
+            "smaller.",
         ),
         Misconception(
-            "strength_the_other_way", _growth(strength__batch=-1), earns=1,
+            "strength_the_other_way",
+            _growth(strength__batch=-1),
+            earns=1,
             says="The estimate shrinks with the batch, that is right. So λ has to grow to make the same spring.",
         ),
         Misconception(
-            "grows_with_examples", _growth(true_Fisher__examples=1), earns=1,
+            "grows_with_examples",
+            _growth(true_Fisher__examples=1),
+            earns=1,
             says="The Fisher information is a mean over the examples: more of them make the estimate surer, and not larger.",
         ),
         Misconception(
-            "diagonal_is_quadratic", _growth(diagonal__weights=2), earns=2,
+            "diagonal_is_quadratic",
+            _growth(diagonal__weights=2),
+            earns=2,
             says="The diagonal has one number a weight, so it grows with the weights. Their square belongs to the whole matrix.",
         ),
         Misconception(
-            "matrix_is_linear", _growth(whole_matrix__weights=1), earns=2,
-            says="The whole matrix has a row and a column for every weight: with ten times the weights it is a hundred times as large.",
+            "matrix_is_linear",
+            _growth(whole_matrix__weights=1),
+            earns=2,
+            says="The whole matrix has a row and a column for every weight: with ten times the weights it is a hundred "
+            "times as large.",
         ),
         Misconception(
-            "classes_are_free", _growth(true_Fisher__classes=0), earns=2,
+            "classes_are_free",
+            _growth(true_Fisher__classes=0),
+            earns=2,
             says="The exact mean over the labels takes one gradient for every class. (One drawn label would be free of that.)",
         ),
     ],

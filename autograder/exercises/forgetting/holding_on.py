@@ -44,9 +44,21 @@ def choose_strength_cases(rng: np.random.Generator) -> list[Case]:
     return [case(4, 5, 2.776), case(6, 8, 2.365)]
 
 
-def _choice(old: Tensor, new: Tensor, naive_new: Tensor, margin: float, test_old: Tensor, test_naive: Tensor, test_before: Tensor,
-            t: float, *, by: str = "allowed", share: str = "of the loss", root: bool = True, ddof: int = 1
-            ) -> tuple[int, float, float]:
+def _choice(
+    old: Tensor,
+    new: Tensor,
+    naive_new: Tensor,
+    margin: float,
+    test_old: Tensor,
+    test_naive: Tensor,
+    test_before: Tensor,
+    t: float,
+    *,
+    by: str = "allowed",
+    share: str = "of the loss",
+    root: bool = True,
+    ddof: int = 1,
+) -> tuple[int, float, float]:
     """The answer with one thing wrong, chosen by a keyword."""
     allowed = (naive_new - new).mean(1) <= margin
     at = int({
@@ -71,29 +83,39 @@ choose_strength = Exercise(
     parts=[Part("strength", 2, of=0), Part("share kept", 1, of=1), Part("half width", 1, of=2)],
     misconceptions=[
         Misconception(
-            "by_a_alone", _wrong_choice(by="A alone"),
-            "You chose what keeps most of A. The strongest spring always does: by not learning B. First leave out the strengths at "
-            "which B is not learned.",
+            "by_a_alone",
+            _wrong_choice(by="A alone"),
+            "You chose what keeps most of A. The strongest spring always does: by not learning B. First leave out the "
+            "strengths at which B is not learned.",
         ),
         Misconception(
-            "by_b_alone", _wrong_choice(by="B alone"),
+            "by_b_alone",
+            _wrong_choice(by="B alone"),
             "You chose what learns B best. That is the weakest spring, and it keeps next to nothing of A.",
         ),
         Misconception(
-            "chosen_on_the_test", _wrong_choice(by="test"),
-            "You chose on the seeds that you report. The best of several noisy numbers is the luckiest: choose on the tuning seeds.",
+            "chosen_on_the_test",
+            _wrong_choice(by="test"),
+            "You chose on the seeds that you report. The best of several noisy numbers is the luckiest: choose on the "
+            "tuning seeds.",
         ),
         Misconception(
-            "share_of_before", _wrong_choice(share="of before"), earns=2,
-            says="The choice is right. You divided by the accuracy before, as if naive training left nothing: asked is the share of "
-            "what it *loses*, (after − naive) / (before − naive).",
+            "share_of_before",
+            _wrong_choice(share="of before"),
+            earns=2,
+            says="The choice is right. You divided by the accuracy before, as if naive training left nothing: asked is the "
+            "share of what it *loses*, (after − naive) / (before − naive).",
         ),
         Misconception(
-            "no_root", _wrong_choice(root=False), earns=3,
+            "no_root",
+            _wrong_choice(root=False),
+            earns=3,
             says="Choice and mean are right. Your half width is that of single seeds: a mean of n seeds is √n times as sure.",
         ),
         Misconception(
-            "divided_by_n", _wrong_choice(ddof=0), earns=3,
+            "divided_by_n",
+            _wrong_choice(ddof=0),
+            earns=3,
             says="Choice and mean are right. Your standard deviation divides by n; for a sample it is n − 1.",
         ),
     ],
@@ -105,7 +127,8 @@ HIDDEN, RATE, STRENGTH, A_STEPS, B_STEPS, LOOK = 64, 0.05, 250.0, 120, 150, 400
 
 
 def hold_on_cases(rng: np.random.Generator) -> list[Case]:
-    """A network that has learned to read digits, and the same digits with their pixels shuffled; labels of no test picture go in."""
+    """A network that has learned to read digits, and the same digits with their pixels shuffled; labels of no test picture "
+    "go in."""
     seed = integer(rng, 0, 2**31 - 1)
     A, B = permuted_tasks(2, seed)
     with torch.random.fork_rng(devices=[]):
@@ -130,6 +153,7 @@ def no_spring(model: nn.Module, x_a: Tensor, lam: float) -> Callable:
 
 def _held(importances: Callable[[nn.Module, Tensor], list[Tensor]], *, copies: bool = True, task: bool = True) -> Callable:
     """EWC with other importances, with an anchor that moves along, or without the new task."""
+
     def strategy(model: nn.Module, x_a: Tensor, lam: float) -> Callable:
         found, ends = importances(model, x_a), [p.detach().clone() if copies else p for p in model.parameters()]
 
@@ -163,12 +187,12 @@ def summed(model: nn.Module, x: Tensor) -> list[Tensor]:
 # Over 24 seeds the model answer keeps 0.88 to 1.01 of A and has 0.78 to 0.90 on B. The square of the mean keeps 0.04 to 0.40, no
 # spring nothing; springs that are too stiff, or alone, leave B at 0.02 to 0.27.
 TOO_LITTLE_A = (
-    "Task A is forgotten. The penalty has to hold the weights that A needs where they were: a copy of them, taken before B, and the "
-    "importances as the mean over examples of *squared* gradients, one example at a time."
+    "Task A is forgotten. The penalty has to hold the weights that A needs where they were: a copy of them, taken before B, "
+    "and the importances as the mean over examples of *squared* gradients, one example at a time."
 )
 TOO_LITTLE_B = (
-    "Task B is not learned. The loss needs the cross-entropy of the new batch, and springs that are soft where A does not care: the "
-    "importances are a *mean* over the examples, and belong to each weight."
+    "Task B is not learned. The loss needs the cross-entropy of the new batch, and springs that are soft where A does not "
+    "care: the importances are a *mean* over the examples, and belong to each weight."
 )
 
 hold_on = Exercise(
@@ -176,7 +200,10 @@ hold_on = Exercise(
     answer=answers.forgetting_hold_on,
     probe=probing.learn_b,
     cases=hold_on_cases,
-    expected=lambda **inputs: (torch.zeros(len(inputs["ask_a"]), dtype=torch.int64), torch.zeros(len(inputs["ask_b"]), dtype=torch.int64)),
+    expected=lambda **inputs: (
+        torch.zeros(len(inputs["ask_a"]), dtype=torch.int64),
+        torch.zeros(len(inputs["ask_b"]), dtype=torch.int64),
+    ),
     parts=[
         Part("share of A's loss that is kept", 2, of=0, measure=measures.kept_of_a, at_least=0.62, says=TOO_LITTLE_A),
         Part("accuracy on B", 2, of=1, measure=measures.right_about_b, at_least=0.55, says=TOO_LITTLE_B),
@@ -185,7 +212,9 @@ hold_on = Exercise(
         Misconception("no_spring", no_spring, TOO_LITTLE_A, earns=2),
         Misconception("anchor_moves", _held(summed, copies=False), TOO_LITTLE_A, earns=2),
         Misconception("squared_mean", _held(squared_mean), TOO_LITTLE_A, earns=2),
-        Misconception("every_weight_alike", _held(lambda model, x: [torch.ones_like(p) for p in model.parameters()]), TOO_LITTLE_B, earns=2),
+        Misconception(
+            "every_weight_alike", _held(lambda model, x: [torch.ones_like(p) for p in model.parameters()]), TOO_LITTLE_B, earns=2
+        ),
         Misconception("summed", _held(summed), TOO_LITTLE_B, earns=2),
         Misconception("spring_alone", _held(summed, task=False), TOO_LITTLE_B, earns=2),
     ],

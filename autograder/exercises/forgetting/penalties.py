@@ -223,8 +223,8 @@ def ewc_descent_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-def _descent(H: Tensor, theta_b: Tensor, theta_s: Tensor, fisher: Tensor, lam: float, lr: float, steps: int, *, factor: float = 1.0,
-             moving: bool = False, end: float = 1.0, at: str = "s", more: int = 0) -> Tensor:
+def _descent(H: Tensor, theta_b: Tensor, theta_s: Tensor, fisher: Tensor, lam: float, lr: float, steps: int, *,
+             factor: float = 1.0, moving: bool = False, end: float = 1.0, at: str = "s", more: int = 0) -> Tensor:
     """The descent with one thing wrong, chosen by a keyword."""
     w = (theta_s if at == "s" else theta_b).clone()
     for _ in range(steps + more):
@@ -246,8 +246,8 @@ ewc_descent = Exercise(
     misconceptions=[
         Misconception(
             "anchor_moves", _wrong_descent(moving=True), earns=1,
-            says="Your spring never pulls: its end moves along with the weights. `theta = theta_s` is one tensor with two names, and "
-            "`theta -= ...` changes both. Start from a copy.",
+            says="Your spring never pulls: its end moves along with the weights. `theta = theta_s` is one tensor with two "
+            "names, and `theta -= ...` changes both. Start from a copy.",
         ),
         Misconception(
             "half_left", _wrong_descent(factor=0.5), earns=1,
@@ -264,7 +264,8 @@ ewc_descent = Exercise(
         ),
         Misconception(
             "starts_at_b", _wrong_descent(at="b"),
-            "You start at theta_b, where the new task is done already. Fine-tuning starts where the old one was learned, at theta_s.",
+            "You start at theta_b, where the new task is done already. Fine-tuning starts where the old one was learned, at "
+            "theta_s.",
         ),
         Misconception(
             "one_step_more", _wrong_descent(more=1),

@@ -73,8 +73,8 @@ gradient_cosine = Exercise(
         ),
         Misconception(
             "lengths_added", lengths_added, earns=1,
-            says="You added up the lengths of the layers. The length of the one long vector is the root of the sum of *all* squares: "
-            "add up squares, and take the root once.",
+            says="You added up the lengths of the layers. The length of the one long vector is the root of the sum of *all* "
+            "squares: add up squares, and take the root once.",
         ),
         Misconception(
             "dot_product", _cosine_of(lambda dot, aa, bb: dot), earns=1,

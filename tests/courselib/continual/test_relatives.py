@@ -1,4 +1,5 @@
-"""Replay as a mix, old answers, projected steps, and what becomes of the remedies with a head for each task: each by its formula."""
+"""Replay as a mix, old answers, projected steps, and what becomes of the remedies with a head for each task: each by its "
+"formula."""
 
 import copy
 
@@ -134,7 +135,9 @@ def test_lwf_in_its_first_task_is_the_naive_method_and_keeps_more_of_the_old_hea
     naive, held = shared(OLD)[0], shared(OLD, method=LwF(9.0))[0]
     assert torch.equal(naive(OLD.x_train, OLD.name), held(OLD.x_train, OLD.name))
     before = shared(OLD, steps=60)[0](NEW.x_train, OLD.name)
-    moved = [(shared(OLD, NEW, method=m, steps=60)[0](NEW.x_train, OLD.name) - before).abs().mean() for m in (OwnHeads(), LwF(3.0))]
+    moved = [
+        (shared(OLD, NEW, method=m, steps=60)[0](NEW.x_train, OLD.name) - before).abs().mean() for m in (OwnHeads(), LwF(3.0))
+    ]
     assert moved[1] < 0.5 * moved[0]
     with pytest.raises(ValueError, match="LwF got strength -1"):
         LwF(-1.0)

@@ -48,7 +48,11 @@ def test_springs_to_each_task_are_one_spring_and_the_latest_anchor_is_another():
         model, ends, fishers = learned(method, *tasks)
         with torch.no_grad():
             model.weight += 0.3
-        each = 7 / 2 * sum((f[n] * (p - e[n]) ** 2).sum() for f, e in zip(fishers, ends, strict=True) for n, p in model.named_parameters())
+        each = (
+            7
+            / 2
+            * sum((f[n] * (p - e[n]) ** 2).sum() for f, e in zip(fishers, ends, strict=True) for n, p in model.named_parameters())
+        )
         summed = sum(torch.cat([f[n].flatten() for n in f]) for f in fishers)
         latest = 7 * summed * torch.cat([(p.detach() - ends[-1][n]).flatten() for n, p in model.named_parameters()])
         to_each = gradient(each, model)
