@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import solutions.continual as answers
+from autograder.asking.probes import without_autograd
 from autograder.exercises.draws import normal
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
@@ -131,6 +132,7 @@ def _wrong_gradient(**how: Any) -> Any:
 distillation_gradient = Exercise(
     id="continual.distillation_gradient",
     answer=answers.continual_distillation_gradient,
+    probe=without_autograd,
     cases=distillation_cases,
     parts=[Part("shape", 1, shape_only=True), Part("T = 1", 1, on="plain"), Part("T above 1", 2, on="softened")],
     misconceptions=[
