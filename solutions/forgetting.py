@@ -1,7 +1,10 @@
 """Model answers of chapter 04."""
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def forgetting_gradient_cosine(grads_a: tuple[Tensor, ...], grads_b: tuple[Tensor, ...]) -> float:
@@ -47,10 +50,10 @@ def forgetting_l2_sp(theta: Tensor, theta_s: Tensor, lam: float) -> float:
 
 
 def forgetting_fisher_diagonal(per_sample_grads: Tensor) -> Tensor:
-    """The diagonal of the (empirical) Fisher information, estimated from n examples.
+    """The diagonal of the Fisher information, estimated from n examples with one label each.
 
     per_sample_grads: (n, p). Row i is the gradient of log p(y_i | x_i) by the p weights, for example i alone.
-    Returns (p,): one importance for each weight.
+    Returns (p,): one importance for each weight. (Whose labels y_i are, the data's or the model's own, is not asked here.)
     """
     return (per_sample_grads**2).mean(0)
 
@@ -75,10 +78,97 @@ def forgetting_ewc_optimum(H: Tensor, theta_b: Tensor, theta_s: Tensor, fisher: 
     return torch.linalg.solve(H + pull, H @ theta_b + pull @ theta_s)
 
 
+def forgetting_ewc_descent(
+    H: Tensor, theta_b: Tensor, theta_s: Tensor, fisher: Tensor, lam: float, lr: float, steps: int
+) -> Tensor:
+    """Gradient descent with EWC, on the loss 1/2 (theta - theta_b)^T H (theta - theta_b) and the penalty with lam/2 in front.
+
+    It starts at theta_s (p,), where the springs are fastened, and makes `steps` steps with the learning rate lr. The other
+    arguments are as in the exercise before. No input is changed.   Returns the weights after the last step, (p,).
+    """
+    theta = theta_s.clone()
+    for _ in range(steps):
+        theta = theta - lr * (H @ (theta - theta_b) + lam * fisher * (theta - theta_s))
+    return theta
+
+
+def forgetting_predict_growth(quantity: str, factor: float) -> float:
+    """How many times as large a quantity becomes when what it depends on becomes `factor` times as large.
+
+    quantity: one of
+        "true Fisher, examples"     the trace of the true Fisher, measured on so many times more examples of the same task
+        "batch-mean, batch"         the trace of the batch-mean estimate at a minimum, with batches so many times larger
+        "strength, batch"           the lam at which the batch-mean estimate makes the spring that the empirical one makes
+        "diagonal, weights"         the memory for the diagonal, for a model with so many times more weights
+        "whole matrix, weights"     the memory for the whole Fisher matrix, for such a model
+        "true Fisher, classes"      the backward passes for the true Fisher with exact labels, with so many times more classes
+    Returns a number: 1.0 if it stays as it is, less if it shrinks.
+    """
+    powers = {"true Fisher, examples": 0, "batch-mean, batch": -1, "strength, batch": 1,
+              "diagonal, weights": 1, "whole matrix, weights": 2, "true Fisher, classes": 1}  # fmt: skip
+    return float(factor ** powers[quantity])
+
+
+def forgetting_true_fisher(logits: Tensor, jacobian: Tensor) -> Tensor:
+    """The diagonal of the *true* Fisher information: labels from the model itself, and the mean over them exact.
+
+    logits: (n, classes), what the model answers to n inputs.   jacobian: (n, classes, p). Row [i, k] is the gradient of the
+    logit k of input i by the p weights. (Of the logit, not of its log-probability.) No label of the data is needed.
+    Returns (p,): the mean over the inputs.
+    """
+    p = logits.softmax(-1).unsqueeze(-1)  # (n, classes, 1)
+    slopes = jacobian - (p * jacobian).sum(1, keepdim=True)  # of log p: the gradient of the logit minus its mean under p
+    return (p * slopes**2).sum(1).mean(0)
+
+
+def forgetting_choose_strength(
+    old: Tensor, new: Tensor, naive_new: Tensor, margin: float, test_old: Tensor, test_naive: Tensor, test_before: Tensor,
+    t: float,
+) -> tuple[int, float, float]:
+    """Chooses the strength of a spring on tuning seeds, and reports on test seeds what it keeps.
+
+    old, new: (strengths, tuning seeds). Accuracy on A and on B after B was learned with that strength.
+    naive_new: (tuning seeds,). Accuracy on B without a spring, with the same seeds.
+    A strength counts as learning B if on the tuning seeds B is in the mean at most `margin` below naive. Of those that do, the
+    one with the best mean accuracy on A is chosen. There is at least one.
+    test_old: (strengths, n), test_naive, test_before: (n,). On n test seeds, accuracy on A after B with each strength, after B
+    without a spring, and before B. What is kept is the share of what naive training loses that is still there, seed by seed.
+
+    Returns (index of the chosen strength, mean share kept, half width of its interval: t times the standard error of that mean).
+    """
+    learned = (naive_new - new).mean(1) <= margin
+    chosen = int(old.mean(1).where(learned, -1.0).argmax())  # no accuracy is below 0
+    kept = (test_old[chosen] - test_naive) / (test_before - test_naive)
+    return chosen, float(kept.mean()), float(t * kept.std() / len(kept) ** 0.5)
+
+
+def forgetting_hold_on(model: nn.Module, x_a: Tensor, lam: float) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """EWC from beginning to end: what a network minimises while it learns task B, having learned task A.
+
+    It is called once, when `model` has learned A: the last look at A. x_a: (n, d), inputs of A, without their labels;
+    model(x) gives logits (n, 10).   lam: the strength, with lam/2 in front of the penalty.
+    Returns the loss of B: a function of (model, x, y) that is called with every batch x (m, d), y (m,) of B and returns a scalar.
+    The weights of `model` go on changing between those calls, so keep what you need of them as they are now.
+    """
+    start = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    fisher = {name: torch.zeros_like(weight) for name, weight in start.items()}
+    labels = torch.distributions.Categorical(logits=model(x_a).detach()).sample()
+    for one, label in zip(x_a.split(1), labels.split(1), strict=True):
+        gradients = torch.autograd.grad(F.cross_entropy(model(one), label), list(model.parameters()))
+        for total, gradient in zip(fisher.values(), gradients, strict=True):
+            total += gradient**2 / len(x_a)
+
+    def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        moved = ((weight - start[name]) ** 2 * fisher[name] for name, weight in model.named_parameters())
+        return F.cross_entropy(model(x), y) + lam / 2 * sum(term.sum() for term in moved)
+
+    return loss
+
+
 def forgetting_why() -> str:
     """What is catastrophic forgetting, and why does full fine-tuning cause it? Say also why a large distance between the
-    weights before and after is not the reason, and why EWC keeps next to nothing when the new task brings new classes and
-    there is one head for all.
+    weights before and after is not the reason, and why EWC keeps little of the old classes when the new task brings new ones,
+    there is one head for all, and the new ones are learned.
 
     Write five to eight sentences. Name the measurements of this chapter that support you.
     """

@@ -47,8 +47,10 @@ class Distillation(Method):
     """Asks the model to answer the *new* examples as the model before this task would: no old example is kept.
 
     `strength` is the weight of `distillation_loss` and `temperature` its T. State: `teacher`, the frozen model of before; none
-    before the first task. Limit: the teacher has opinions about what it has never seen, and who holds on to them learns the new
-    task worse. Raises ValueError for a negative strength and for a temperature that is not above 0.
+    before the first task. Limit: with one head for all tasks the teacher answers the very question that the label answers, about
+    pictures it has never seen, and the two contradict each other. Learning without Forgetting as it was published gives each task
+    a head of its own, and has no such conflict: see `heads.LwF`. Raises ValueError for a negative strength and for a
+    temperature that is not above 0.
     """
 
     def __init__(self, strength: float = 1.0, temperature: float = 2.0):

@@ -66,9 +66,13 @@ class TaskNetwork(nn.Module):
         """The logits (n, classes of that task) of inputs (n, widths[0])."""
         if task not in self.heads:
             raise ValueError(f"There is no task {task!r}; there are {', '.join(self.heads) or 'none yet'}. Call add_task first.")
+        return self.heads[task](self.features(x, task))
+
+    def features(self, x: Tensor, task: str) -> Tensor:
+        """What the heads see, (n, widths[-1]): the trunk, through the adapters of that task."""
         for adapter, block in zip(self.adapters[task], self.blocks, strict=True):
             x = block(adapter(x))
-        return self.heads[task](x)
+        return x
 
 
 class Answering(nn.Module):

@@ -71,17 +71,18 @@ def replay_loss(model: nn.Module, new: tuple[Tensor, Tensor], old: tuple[Tensor,
 
 
 class Replay(Method):
-    """Rehearses old examples: to each batch comes one of as many, drawn from a reservoir of `kept` examples of all old tasks.
+    """Rehearses old examples: of each batch a share is not the new task's, but drawn from a reservoir of `kept` old examples.
 
-    `alpha` is the weight of the old batch's loss. State: `buffer`, the reservoir, filled when a task has been learned. Limits: it
-    keeps data, which may not be allowed; each of many tasks has few examples in it; and a step costs about twice as much.
-    Raises ValueError unless `kept` is at least 1 and `alpha` at least 0.
+    A batch stays as large as it was, so a step costs what it cost before, and of the new task it sees the fewer examples. If the
+    reservoir holds fewer than the share asks for, new ones take their place. State: `buffer`, the reservoir, filled when a task
+    has been learned. Limits: it keeps data, which may not be allowed; and each of many tasks has few examples in it.
+    Raises ValueError unless `kept` is at least 1 and `share` between 0 and 1.
     """
 
-    def __init__(self, kept: int, alpha: float = 1.0):
-        if alpha < 0:
-            raise ValueError(f"alpha is {alpha}; a negative weight would reward forgetting. Give 0 or more.")
-        self.kept, self.alpha, self.buffer = kept, alpha, Reservoir(kept)
+    def __init__(self, kept: int, share: float = 0.5):
+        if not 0 < share < 1:
+            raise ValueError(f"The share of old examples is {share}; it is between 0 and 1. Without any, use `Method`.")
+        self.kept, self.share, self.buffer = kept, share, Reservoir(kept)
 
     def begin(self, seed: int) -> None:
         self.buffer = Reservoir(self.kept, seed)
@@ -89,7 +90,36 @@ class Replay(Method):
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         if not self.buffer.seen:  # nothing is old yet
             return plain_loss(model, x, y)
-        return replay_loss(model, (x, y), self.buffer.sample(len(y)), self.alpha)
+        old_x, old_y = self.buffer.sample(replay_counts(len(y), self.share)[1])
+        new = len(y) - len(old_y)
+        return plain_loss(model, torch.cat([x[:new], old_x]), torch.cat([y[:new], old_y]))
 
     def after_task(self, model: nn.Module, task: Task) -> None:
         self.buffer.add_all(task.x_train, task.y_train)
+
+
+class DarkReplay(Replay):
+    """Rehearses old *answers*: a kept example comes with the logits it got when its task had been learned (Buzzega et al. 2020).
+
+    The new part of the batch has its labels, the old part the squared distance to the kept logits times `strength`. It is replay
+    and distillation in one: the old model is asked, but about pictures that it knew. (The paper keeps logits along the way
+    instead of at the end of a task.) Limits and errors are those of `Replay`; a negative strength is refused.
+    """
+
+    def __init__(self, kept: int, share: float = 0.5, strength: float = 1.0):
+        super().__init__(kept, share)
+        if strength < 0:
+            raise ValueError(f"The strength is {strength}; below 0 it would reward forgetting. Give 0 or more.")
+        self.strength = strength
+
+    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        if not self.buffer.seen:
+            return plain_loss(model, x, y)
+        old_x, answers = self.buffer.sample(replay_counts(len(y), self.share)[1])
+        new = len(y) - len(old_x)
+        logits = model(torch.cat([x[:new], old_x]))  # (batch, classes)
+        return F.cross_entropy(logits[:new], y[:new]) + self.strength * F.mse_loss(logits[new:], answers)
+
+    def after_task(self, model: nn.Module, task: Task) -> None:
+        with torch.no_grad():
+            self.buffer.add_all(task.x_train, model(task.x_train))

@@ -91,6 +91,11 @@ def quadratic_form(model: nn.Module, x: Tensor, direction: Weights) -> float:
     It is the mean over x and y ~ model(x) of the squared slope of log p(y|x) along d: one forward-mode pass. What
     it has above sum_i F_i d_i^2 is what the diagonal leaves out: that weights act together.
     """
+    return whole_fisher_form(model, x, direction).item()
+
+
+def whole_fisher_form(model: nn.Module, x: Tensor, direction: Weights) -> Tensor:
+    """`quadratic_form` as a scalar that can be differentiated by the direction: a spring that pulls with the whole F."""
     weights = _trainable(model, x)
     if direction.keys() != weights.keys():
         raise ValueError(f"The direction names {sorted(direction)}, but the model trains {sorted(weights)}; they have to agree.")
@@ -104,7 +109,7 @@ def quadratic_form(model: nn.Module, x: Tensor, direction: Weights) -> float:
         value, slope = jvp(log_p, (weights,), (dict(direction),))
     finally:
         model.train(was_training)
-    return (value.exp() * slope**2).sum(-1).mean().item()
+    return (value.exp() * slope**2).sum(-1).mean()
 
 
 def fisher_memory(parameters: int, blocks: Sequence[int] = ()) -> dict[str, int]:
@@ -120,8 +125,12 @@ def fisher_memory(parameters: int, blocks: Sequence[int] = ()) -> dict[str, int]
 
 
 def add(first: Weights, second: Weights) -> dict[str, Tensor]:
-    """The importances of two tasks together: they add, as log-likelihoods do (Huszar 2018)."""
-    return {name: first[name] + second[name] for name in first}
+    """The importances of two tasks together: they add, as log-likelihoods do (Huszar 2018).
+
+    A weight that only one of them has, such as a task's own head, keeps what it has there.
+    """
+    names = dict.fromkeys([*first, *second])
+    return {n: first[n] + second[n] if n in first and n in second else first.get(n, second.get(n)) for n in names}
 
 
 def _log_probabilities(model: nn.Module, weights: Weights, x_i: Tensor) -> Tensor:

@@ -7,17 +7,19 @@ weights to stay near theta*, where task A was learned. The question is what "nea
     EWC     lambda/2 sum_i  F_i (theta_i - theta*_i)^2    the weights A needs count   (Kirkpatrick et al. 2017)
 
 F is the diagonal of task A's Fisher information at theta*; `fisher` says what that is, and what it is often taken for.
-First the penalties as formulas, then `L2SP` and `EWC`: the same as methods of learning one task after another.
+First the penalties as formulas, then `L2SP` and `EWC`: the same as methods of learning one task after another; last EWC with
+the whole matrix, to see what the diagonal leaves out.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from courselib.forgetting.fisher import Weights, add, true_fisher
+from courselib.forgetting.fisher import Weights, add, true_fisher, whole_fisher_form
 from courselib.lab.data.digits import Task
 from courselib.lab.in_turn import Method, plain_loss
 
@@ -55,63 +57,111 @@ def distance(model: nn.Module, start: Weights, fisher: Weights | None = None) ->
         return sum((weight[name] * (p - start[name]) ** 2).sum() for name, p in _held(model, start)).sqrt().item()
 
 
-class L2SP(Method):
-    """A spring of the same strength on every weight, to where the task before has left it (Li et al. 2018).
+class Spring(Method):
+    """What all springs share: the new task's loss, and a penalty on weights that leave where the old tasks were learned.
 
-    State: `start`, the weights before the task at hand; none before the first task, which is learned freely. Limit: it holds
-    what the old tasks do not care about as fast as what they need. Raises ValueError for a negative strength.
+    State: `start`, the weights before the task at hand; none before the first task, which is learned freely. A spring says
+    in `pull` how hard it pulls. Raises ValueError for a negative strength.
     """
 
     def __init__(self, strength: float):
-        self.strength = _checked(strength)
-        self.start: dict[str, Tensor] | None = None
+        if strength < 0:
+            raise ValueError(f"The strength is {strength}; a negative spring would push the weights away. Give 0 or more.")
+        self.strength = strength
+        self.start: Weights | None = None
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         return plain_loss(model, x, y) + self.penalty(model)
 
     def penalty(self, model: nn.Module) -> Tensor | float:
         """The part of the loss that speaks for the old tasks."""
-        return l2sp_penalty(model, self.start, self.strength) if self.start is not None else 0.0
+        return self.pull(model) if self.start is not None else 0.0
+
+    def pull(self, model: nn.Module) -> Tensor:
+        """The penalty, once there is something to hold on to."""
+        raise NotImplementedError
 
     def after_task(self, model: nn.Module, task: Task) -> None:
         self.start = anchor(model)
 
 
-class EWC(Method):
-    """A spring on every weight, as strong as the weight mattered to the tasks so far (Kirkpatrick et al. 2017).
+class L2SP(Spring):
+    """A spring of the same strength on every weight, to where the task before has left it (Li et al. 2018).
 
-    `importance(model, x, y)` measures that when a task has been learned, on its training data: the right diagonal Fisher unless
-    told otherwise (`fisher` has others, to compare). State: `start`, the weights before the task at hand; `fisher`, the
-    importances of all tasks so far.
-
-    Limits. After several tasks the Fishers are added and the springs all end at the *latest* weights, which is what is
-    usually done (Huszar 2018); the paper has a spring for each task, to where that one was learned. With one head for
-    classes that come later no strength helps: chapter 04 says why. Raises ValueError for a negative strength.
+    Limit: it holds what the old tasks do not care about as fast as what they need.
     """
 
-    def __init__(self, strength: float, importance: Callable[[nn.Module, Tensor, Tensor], Weights] | None = None):
-        self.strength, self.importance = _checked(strength), importance
-        self.start: dict[str, Tensor] | None = None
+    def pull(self, model: nn.Module) -> Tensor:
+        return l2sp_penalty(model, self.start, self.strength)
+
+
+class EWC(Spring):
+    """A spring on every weight, as strong as the weight mattered to the tasks so far (Kirkpatrick et al. 2017).
+
+    `importance(model, x, y)` measures that when a task has been learned, on its training data or the first `examples` of it: the
+    right diagonal Fisher unless told otherwise (`fisher` has others, to compare). State besides `start`: `fisher`, the
+    importances of all tasks so far.
+
+    After several tasks their importances are added. `anchors` says where the springs end: "latest", all at the latest weights,
+    which is what is usually done (Huszar 2018); or "each", those of each task at the weights where that task was learned, as in
+    the paper. Springs on one weight are one spring, as stiff as all together and fastened at their weighted mean, so "each"
+    takes no more room. Limit: with one head for classes that come later, little is kept while they are learned: chapter 04
+    says why. Raises ValueError for a negative strength and for other anchors.
+    """
+
+    def __init__(
+        self, strength: float, importance: Callable[[nn.Module, Tensor, Tensor], Weights] | None = None, *,
+        anchors: str = "latest", examples: int | None = None,
+    ):
+        super().__init__(strength)
+        if anchors not in ("latest", "each"):
+            raise ValueError(f"The anchors are {anchors!r}; choose 'latest' or 'each'.")
+        self.importance, self.anchors, self.examples = importance, anchors, examples
         self.fisher: Weights | None = None
 
-    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        return plain_loss(model, x, y) + self.penalty(model)
-
-    def penalty(self, model: nn.Module) -> Tensor | float:
-        """The part of the loss that speaks for the old tasks."""
-        return ewc_penalty(model, self.start, self.fisher, self.strength) if self.start is not None else 0.0
+    def pull(self, model: nn.Module) -> Tensor:
+        return ewc_penalty(model, self.start, self.fisher, self.strength)
 
     def after_task(self, model: nn.Module, task: Task) -> None:
-        x, y = task.x_train, task.y_train
+        x, y = task.x_train[: self.examples], task.y_train[: self.examples]
         found = self.importance(model, x, y) if self.importance else true_fisher(model, x)
-        self.fisher = found if self.fisher is None else add(self.fisher, found)
-        self.start = anchor(model)
+        here = anchor(model)
+        if self.fisher is None:
+            self.fisher, self.start = found, here
+            return
+        if self.anchors == "each":
+            here = {name: _one_spring(self.fisher, self.start, found, here, name) for name in here}
+        self.start = {**self.start, **here}  # a weight that is trained no longer, an older head, stays held where it is
+        self.fisher = add(self.fisher, found)
 
 
-def _checked(strength: float) -> float:
-    if strength < 0:
-        raise ValueError(f"The strength is {strength}; a negative spring would push the weights away. Give 0 or more.")
-    return strength
+def _one_spring(stiff: Weights, end: Weights, other: Weights, other_end: Weights, name: str) -> Tensor:
+    """Where the one spring is fastened that two springs on the same weights amount to: the mean, weighted by stiffness."""
+    if name not in end:
+        return other_end[name]
+    total = stiff[name] + other[name]
+    mean = (stiff[name] * end[name] + other[name] * other_end[name]) / total.clamp_min(torch.finfo(total.dtype).tiny)
+    return torch.where(total > 0, mean, other_end[name])
+
+
+class WholeEWC(Spring):
+    """EWC with the whole Fisher matrix of `examples` old inputs, which is never built: a means to see what the diagonal costs.
+
+    State besides `start`: the old model and those inputs, `x`. Limits: it is for one old task, and it keeps old inputs, so that
+    whoever may use it may as well rehearse. Raises ValueError for a negative strength.
+    """
+
+    def __init__(self, strength: float, examples: int = 200):
+        super().__init__(strength)
+        self.examples = examples
+
+    def pull(self, model: nn.Module) -> Tensor:
+        direction = {name: p - self.start[name] for name, p in _held(model, self.start)}
+        return self.strength / 2 * whole_fisher_form(self.old, self.x, direction)
+
+    def after_task(self, model: nn.Module, task: Task) -> None:
+        super().after_task(model, task)
+        self.old, self.x = copy.deepcopy(model), task.x_train[: self.examples]
 
 
 def _held(model: nn.Module, start: Weights) -> list[tuple[str, nn.Parameter]]:

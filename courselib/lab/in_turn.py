@@ -3,11 +3,12 @@
     begin(seed)               once, before the first task
     before_task(model, task)  a task is about to be learned
     loss(model, x, y)         a batch of it, in every step
+    after_step(model)         the optimizer has moved the weights
     after_task(model, task)   it has been learned; the last time that its data can be seen
 
 `Method` itself does nothing about forgetting: it is the naive one. A remedy is a subclass in the file of its idea (L2-SP and EWC,
-replay, distillation, isolation) and overrides what it needs. The hooks are those of Avalanche's plugins (Lomonaco et al. 2021),
-fewer. Whoever trains in turn calls `begin` once and then `learn_next` for each task.
+replay, distillation, isolation and their relatives) and overrides what it needs. The hooks are those of Avalanche's plugins
+(Lomonaco et al. 2021), fewer. Whoever trains in turn calls `begin` once and then `learn_next` for each task.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ class Method:
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """What one step minimises on the batch x (n, d), y (n,): a scalar."""
         return plain_loss(model, x, y)
+
+    def after_step(self, model: nn.Module) -> None:
+        """After each step of the optimizer, for a method that follows the weights on their way."""
 
     def after_task(self, model: nn.Module, task: Task) -> None:
         """After the training on `task`, of which the method may now keep something."""
@@ -88,9 +92,15 @@ def train_on(
     )
 
 
-def learn_next(model: nn.Module, task: Task, method: Method, **how: Any) -> list[float]:
-    """The next task, learned with a method: its three hooks in their order. `how` goes to `train_on`. Returns the losses."""
+def learn_next(
+    model: nn.Module, task: Task, method: Method, *, callbacks: Iterable[Callable[[Step], Any]] = (), **how: Any
+) -> list[float]:
+    """The next task, learned with a method: its hooks in their order. `how` goes to `train_on`. Returns the losses."""
+
+    def told(step: Step) -> None:
+        method.after_step(step.model)
+
     method.before_task(model, task)
-    losses = train_on(model, task, method.loss, **how)
+    losses = train_on(model, task, method.loss, callbacks=(told, *callbacks), **how)
     method.after_task(model, task)
     return losses

@@ -1,14 +1,16 @@
-"""Exercises of chapter 05 on distillation: the loss, and its gradient by hand."""
+"""Exercises of chapter 05 on distillation: the loss, its gradient by hand, and one with two bugs over several heads."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 import solutions.continual as answers
+from autograder.asking.probes import without_autograd
 from autograder.exercises.draws import normal
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
@@ -130,6 +132,7 @@ def _wrong_gradient(**how: Any) -> Any:
 distillation_gradient = Exercise(
     id="continual.distillation_gradient",
     answer=answers.continual_distillation_gradient,
+    probe=without_autograd,
     cases=distillation_cases,
     parts=[Part("shape", 1, shape_only=True), Part("T = 1", 1, on="plain"), Part("T above 1", 2, on="softened")],
     misconceptions=[
@@ -166,6 +169,87 @@ distillation_gradient = Exercise(
             "by_probabilities", _wrong_gradient(by="probabilities"), earns=1,
             says="−p/q comes from differentiating with respect to the student's probabilities. Go on through the softmax to its "
             "logits.",
+        ),
+    ],
+)
+
+# --- lwf_loss ---------------------------------------------------------------------------------------------------------
+
+
+def lwf_cases(rng: np.random.Generator) -> list[Case]:
+    def case(n: int, new: int, old: tuple[int, ...], temperature: float, strength: float, group: str) -> Case:
+        inputs = {"new_logits": normal(rng, n, new, scale=2), "y": torch.from_numpy(rng.integers(new, size=n))}
+        inputs |= {"old_logits": tuple(normal(rng, n, c, scale=2) for c in old)}
+        inputs |= {"teacher_logits": tuple(normal(rng, n, c, scale=2) for c in old)}
+        inputs |= {"temperature": temperature, "strength": strength}
+        heads = "one old head" if len(old) == 1 else f"{len(old)} old heads"
+        return Case(f"{n} rows, {heads}, T = {temperature:g}, λ = {strength:g}", inputs, group)
+
+    return [
+        case(5, 3, (3,), 2.0, 0.7, "one"), case(6, 2, (3, 4, 2), 3.0, 1.6, "several"), case(1, 4, (2, 3), 1.5, 1.2, "one row"),
+    ]
+
+
+def _lwf(new_logits: Tensor, y: Tensor, old_logits: tuple[Tensor, ...], teacher_logits: tuple[Tensor, ...], temperature: float,
+         strength: float, *, axis: int = 1, hot: bool = False, heads: str = "sum", reverse: bool = False, power: int = 2,
+         all_of_it: bool = False) -> float:
+    """The loss with one thing wrong, chosen by a keyword; `axis` 0 and `hot` are the chapter's two bugs."""
+    T = temperature
+    task = F.cross_entropy(new_logits / T if hot else new_logits, y)
+    terms = []
+    for ours, theirs in zip(old_logits, teacher_logits, strict=True):
+        q, p = (ours / T).log_softmax(axis), (theirs / T).log_softmax(axis)
+        p, q = (q, p) if reverse else (p, q)
+        terms.append(T**power * (p.exp() * (p - q)).sum() / len(y))
+    kept = {"sum": sum(terms), "mean": sum(terms) / len(terms), "last": terms[-1]}[heads]
+    return (strength * (task + kept) if all_of_it else task + strength * kept).item()
+
+
+def _wrong_lwf(**how: Any) -> Any:
+    return lambda **inputs: _lwf(**inputs, **how)
+
+
+lwf_loss = Exercise(
+    id="continual.lwf_loss",
+    answer=answers.continual_lwf_loss,
+    cases=lwf_cases,
+    parts=[
+        Part("one old head", 1, on="one"), Part("several old heads", 1, on="several"), Part("a batch of one", 1, on="one row"),
+    ],
+    misconceptions=[
+        Misconception(
+            "both_bugs", _wrong_lwf(axis=0, hot=True),
+            "This is the code as it was: the softmax goes over the batch, and the labels meet softened answers.",
+        ),
+        Misconception(
+            "over_the_batch", _wrong_lwf(axis=0),
+            "The task's loss is right. Your softmax still goes down the batch, dimension 0, so that pictures compete for a "
+            "class; the classes of one picture have to. With a batch of one every such probability is 1.",
+        ),
+        Misconception(
+            "hot_task", _wrong_lwf(hot=True),
+            "The old heads are right. The labels are still held against softened answers: temperature is for the teacher's "
+            "part only, the task's loss and the model in use stay at T = 1.",
+        ),
+        Misconception(
+            "last_head_only", _wrong_lwf(heads="last"), earns=1,
+            says="Only the last old head counts in your loss. Each of them is to answer as it did before.",
+        ),
+        Misconception(
+            "mean_over_heads", _wrong_lwf(heads="mean"), earns=1,
+            says="You averaged over the old heads. They are added up, or the hold on each would weaken with every task.",
+        ),
+        Misconception(
+            "reversed", _wrong_lwf(reverse=True),
+            "This has KL(student ‖ teacher). The teacher's probabilities weigh the terms.",
+        ),
+        Misconception(
+            "no_t_squared", _wrong_lwf(power=0),
+            "The factor T² is missing from the distillation loss.",
+        ),
+        Misconception(
+            "strength_on_everything", _wrong_lwf(all_of_it=True),
+            "λ multiplies the task's loss as well. It weighs the teacher's part against the labels.",
         ),
     ],
 )

@@ -1,11 +1,11 @@
-"""Exercises of chapter 05 on the matrix of accuracies, and the written one."""
+"""Exercises of chapter 05 on the matrix of accuracies."""
 
 from __future__ import annotations
 
 import numpy as np
 
 import solutions.continual as answers
-from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 
 def matrix(rng: np.random.Generator, tasks: int) -> np.ndarray:
@@ -33,6 +33,11 @@ def scores_cases(rng: np.random.Generator) -> list[Case]:
 def changes(R: np.ndarray) -> np.ndarray:
     """What each task but the last has gained since it was learned."""
     return R[-1, :-1] - np.diag(R)[:-1]
+
+
+def every_stage(R: np.ndarray) -> float:
+    """R[i, j] - R[j, j] in the mean over all i > j."""
+    return float(np.mean([R[i, j] - R[j, j] for j in range(len(R)) for i in range(j + 1, len(R))]))
 
 
 average_accuracy = Exercise(
@@ -75,6 +80,10 @@ backward_transfer = Exercise(
             "You divided by the number of tasks. The last task has had no time to be forgotten, so one fewer is averaged.",
         ),
         Misconception(
+            "every_stage", lambda R: every_stage(R), earns=1,
+            says="You averaged over all stages, every i > j. BWT is measured once, at the end: only the last row is compared.",
+        ),
+        Misconception(
             "sign", lambda R: -changes(R).mean(),
             "The sign is turned round: BWT is the accuracy now minus the accuracy then, so forgetting is negative.",
         ),
@@ -99,14 +108,51 @@ backward_transfer = Exercise(
     ],
 )
 
-choose = Written(
-    id="continual.choose",
-    answer=answers.continual_choose,
-    rubric=[
-        (1, "Adapters: no forgetting only if trunk and older adapters are frozen and the task is known; with evidence"),
-        (1, "Here the task is not known in use, so adapters or heads cannot be chosen without a further classifier"),
-        (1, "Replay of records is ruled out by law (generated or otherwise lawful examples may be discussed), whatever its ACC"),
-        (1, "Distillation is possible, and its price is named: it hinders the new task (evidence: diagonal or ACC, not BWT)"),
-        (1, "Reports target and older tasks after each stage, ACC and BWT, against naive and joint training (or says why not)"),
+
+def forward_cases(rng: np.random.Generator) -> list[Case]:
+    cases = scores_cases(rng)
+    return [Case(c.label, c.inputs | {"start": rng.uniform(0.15, 0.7, len(c.inputs["R"])).round(4)}, c.group) for c in cases]
+
+
+def just_before(R: np.ndarray) -> np.ndarray:
+    """The accuracy on each task but the first, one stage before it is learned."""
+    return np.diag(R, 1)
+
+
+forward_transfer = Exercise(
+    id="continual.forward_transfer",
+    answer=answers.continual_forward_transfer,
+    cases=forward_cases,
+    parts=[Part("several tasks", 2, on="several"), Part("two tasks", 1, on="two")],
+    misconceptions=[
+        Misconception(
+            "no_baseline", lambda R, start: just_before(R).mean(),
+            "You left out what the untrained network gets. An accuracy of one half is no transfer where guessing gives one half.",
+        ),
+        Misconception(
+            "against_chance", lambda R, start: (just_before(R) - 0.5).mean(),
+            "You compared with one half. What knowing nothing gives on a task is measured: start[j].",
+        ),
+        Misconception(
+            "after_learning", lambda R, start: (np.diag(R) - start)[1:].mean(),
+            "You took the diagonal: each task after it was learned. Transfer forward is what is there just before, in the "
+            "row above.",
+        ),
+        Misconception(
+            "over_all_tasks", lambda R, start: (just_before(R) - start[1:]).sum() / len(R),
+            "You divided by the number of tasks. Nothing came before the first one, so one fewer is averaged.",
+        ),
+        Misconception(
+            "below_the_diagonal", lambda R, start: (np.diag(R, -1) - start[1:]).mean(),
+            "You read below the diagonal: that is what has become of tasks learned before. R[j − 1, j] stands above it.",
+        ),
+        Misconception(
+            "shifted_start", lambda R, start: (just_before(R) - start[:-1]).mean(),
+            "You compared task j with the start of task j − 1. Both numbers are about the same task.",
+        ),
+        Misconception(
+            "first_row", lambda R, start: (R[0] - start)[1:].mean(), earns=1,
+            says="You read the first row for every task: what task 1 alone has brought. Ask just before each task is learned.",
+        ),
     ],
 )

@@ -1,8 +1,9 @@
-"""Exercises of chapter 04 on holding on: L2-SP, the Fisher information, EWC, and the written question."""
+"""Exercises of chapter 04 on springs: L2-SP, EWC, where they come to rest, and a descent with two bugs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 import solutions.forgetting as answers
 from autograder.exercises.draws import normal
-from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 # --- l2_sp ------------------------------------------------------------------------------------------------------------
 
@@ -55,56 +56,6 @@ l2_sp = Exercise(
         Misconception(
             "squares_apart", lambda theta, theta_s, lam: float(lam / 2 * ((theta**2).sum() - (theta_s**2).sum())), earns=1,
             says="You took the difference of the squares. Subtract first, then square.",
-        ),
-    ],
-)
-
-# --- fisher_diagonal --------------------------------------------------------------------------------------------------
-
-
-def fisher_diagonal_cases(rng: np.random.Generator) -> list[Case]:
-    near_minimum = normal(rng, 8, 5)
-    near_minimum = near_minimum - 0.9 * near_minimum.mean(0)  # the examples' gradients nearly cancel, as they do at a minimum
-    return [
-        Case("8 examples, 5 weights, near a minimum", {"per_sample_grads": near_minimum}),
-        Case("4 examples, 4 weights", {"per_sample_grads": 1 + normal(rng, 4, 4)}),
-        Case("1 example, 3 weights", {"per_sample_grads": normal(rng, 1, 3)}, "one"),
-    ]
-
-
-fisher_diagonal = Exercise(
-    id="forgetting.fisher_diagonal",
-    answer=answers.forgetting_fisher_diagonal,
-    cases=fisher_diagonal_cases,
-    parts=[Part("shape", 1, shape_only=True), Part("value", 2, on="main"), Part("a single example", 1, on="one")],
-    misconceptions=[
-        Misconception(
-            "square_of_mean", lambda per_sample_grads: per_sample_grads.mean(0) ** 2, earns=2,
-            says="You squared the mean gradient. At a minimum the gradients of the examples cancel, so this is near zero exactly "
-            "where the importances are wanted. Square each example's gradient first, then average. (With one example "
-            "the two agree, which is why the mistake is easily missed.)",
-        ),
-        Misconception(
-            "sum", lambda per_sample_grads: (per_sample_grads**2).sum(0), earns=2,
-            says="You summed over the examples. The Fisher information is an expectation, so take the mean: twice the data must "
-            "not make the spring twice as stiff.",
-        ),
-        Misconception(
-            "variance", lambda per_sample_grads: per_sample_grads.var(0, unbiased=False), earns=1,
-            says="This is the variance of the gradients: you subtracted their mean. The Fisher information is the mean of the "
-            "squares themselves.",
-        ),
-        Misconception(
-            "absolute", lambda per_sample_grads: per_sample_grads.abs().mean(0), earns=1,
-            says="You averaged absolute values. The gradients are squared.",
-        ),
-        Misconception(
-            "whole_matrix", lambda per_sample_grads: per_sample_grads.T @ per_sample_grads / len(per_sample_grads),
-            "This is the whole Fisher matrix, (p, p). Its diagonal is all that is asked for, and all that fits in memory.",
-        ),
-        Misconception(
-            "wrong_axis", lambda per_sample_grads: (per_sample_grads**2).mean(1),
-            "You averaged over the weights: one number for each example. Average over the examples, dimension 0.",
         ),
     ],
 )
@@ -253,15 +204,72 @@ ewc_optimum = Exercise(
     ],
 )
 
-# --- why --------------------------------------------------------------------------------------------------------------
+# --- ewc_descent ------------------------------------------------------------------------------------------------------
 
-why = Written(
-    id="forgetting.why",
-    answer=answers.forgetting_why,
-    rubric=[
-        (1, "forgetting is the loss of an old ability through training on something else, with the chapter's numbers"),
-        (1, "full fine-tuning minimises the new loss alone, over shared weights; nothing in it speaks of the old task"),
-        (1, "direction (curvature of the old loss) decides, not distance; joint training or EWC as evidence"),
-        (1, "new classes, one head: old classes are still told apart, but the unguarded new output weights win every comparison"),
+
+def ewc_descent_cases(rng: np.random.Generator) -> list[Case]:
+    def case(label: str, p: int, lam: float, steps: int, group: str) -> Case:
+        root = normal(rng, p, p)
+        H = root @ root.T / p + 0.5 * torch.eye(p)
+        fisher = torch.from_numpy(rng.uniform(0.2, 3.0, p)).float()
+        lr = 0.5 / (float(torch.linalg.eigvalsh(H).max()) + lam * float(fisher.max()))  # stable, and not at rest after `steps`
+        inputs = {"H": H, "theta_b": normal(rng, p), "theta_s": 2 + normal(rng, p), "fisher": fisher, "lam": lam}
+        return Case(label, inputs | {"lr": lr, "steps": steps}, group)
+
+    return [
+        case("4 weights, λ = 2, 6 steps", 4, 2.0, 6, "spring"),
+        case("5 weights, λ = 0.8, 30 steps", 5, 0.8, 30, "spring"),
+        case("3 weights, λ = 0, 5 steps", 3, 0.0, 5, "free"),
+    ]
+
+
+def _descent(H: Tensor, theta_b: Tensor, theta_s: Tensor, fisher: Tensor, lam: float, lr: float, steps: int, *,
+             factor: float = 1.0, moving: bool = False, end: float = 1.0, at: str = "s", more: int = 0) -> Tensor:
+    """The descent with one thing wrong, chosen by a keyword."""
+    w = (theta_s if at == "s" else theta_b).clone()
+    for _ in range(steps + more):
+        pull = torch.zeros_like(w) if moving else factor * lam * fisher * (w - end * theta_s)
+        w = w - lr * (H @ (w - theta_b) + pull)
+    return w
+
+
+def _wrong_descent(**how: Any) -> Any:
+    return lambda **inputs: _descent(**inputs, **how)
+
+
+ewc_descent = Exercise(
+    id="forgetting.ewc_descent",
+    answer=answers.forgetting_ewc_descent,
+    cases=ewc_descent_cases,
+    keeps_inputs=True,
+    parts=[Part("with a spring", 3, on="spring"), Part("without one, λ = 0", 1, on="free")],
+    misconceptions=[
+        Misconception(
+            "anchor_moves", _wrong_descent(moving=True), earns=1,
+            says="Your spring never pulls: its end moves along with the weights. `theta = theta_s` is one tensor with two "
+            "names, and `theta -= ...` changes both. Start from a copy.",
+        ),
+        Misconception(
+            "half_left", _wrong_descent(factor=0.5), earns=1,
+            says="The anchor stays now. Your spring is half as strong as it should be: the penalty has λ/2 and a square, so its "
+            "derivative has no 1/2.",
+        ),
+        Misconception(
+            "two_too_many", _wrong_descent(factor=2.0), earns=1,
+            says="Your spring is twice as strong as it should be: the 2 from the square meets the 1/2 in front.",
+        ),
+        Misconception(
+            "pulls_to_zero", _wrong_descent(end=0.0), earns=1,
+            says="Your spring is fastened at zero: that is weight decay, weighed by the importances.",
+        ),
+        Misconception(
+            "starts_at_b", _wrong_descent(at="b"),
+            "You start at theta_b, where the new task is done already. Fine-tuning starts where the old one was learned, at "
+            "theta_s.",
+        ),
+        Misconception(
+            "one_step_more", _wrong_descent(more=1),
+            "You made one step more than was asked for.",
+        ),
     ],
 )

@@ -55,6 +55,11 @@ def averages_layers(grads_a: tuple[Tensor, ...], grads_b: tuple[Tensor, ...]) ->
     return sum(cosines) / len(cosines)
 
 
+def lengths_added(grads_a: tuple[Tensor, ...], grads_b: tuple[Tensor, ...]) -> float:
+    dot, size = _sums(grads_a, grads_b)[0], sum(a.norm() for a in grads_a) * sum(b.norm() for b in grads_b)
+    return float(dot / size) if size else 0.0
+
+
 gradient_cosine = Exercise(
     id="forgetting.gradient_cosine",
     answer=answers.forgetting_gradient_cosine,
@@ -65,6 +70,11 @@ gradient_cosine = Exercise(
             "averages_layers", averages_layers, earns=1,
             says="You averaged one cosine a tensor. Then a bias of ten numbers counts as much as a matrix of a million. Put all "
             "weights into one vector: add up the products and the squares over all tensors, and divide once.",
+        ),
+        Misconception(
+            "lengths_added", lengths_added, earns=1,
+            says="You added up the lengths of the layers. The length of the one long vector is the root of the sum of *all* "
+            "squares: add up squares, and take the root once.",
         ),
         Misconception(
             "dot_product", _cosine_of(lambda dot, aa, bb: dot), earns=1,

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from courselib.continual.distillation import Distillation, distillation_loss
 from courselib.continual.isolation import Answering, Isolation, OwnHeads, TaskNetwork
-from courselib.continual.replay import Replay, replay_loss
+from courselib.continual.replay import Replay
 from courselib.forgetting.fisher import empirical_fisher, true_fisher
 from courselib.forgetting.penalties import EWC, L2SP, anchor, ewc_penalty, l2sp_penalty
 from courselib.lab.data.digits import Task
@@ -52,11 +52,15 @@ def test_the_hooks_come_in_their_order_and_see_the_training():
             told.append(("loss", x.shape, y.shape))
             return super().loss(model, x, y)
 
+        def after_step(self, model):
+            told.append(("step", anchor(model)["weight"]))
+
         def after_task(self, model, task):
             told.append(("after", task.name, anchor(model)["weight"]))
 
     losses = learn_next(network(), OLD, Telling(), steps=3, seed=0)
-    assert [name for name, *_ in told] == ["before", "loss", "loss", "loss", "after"] and len(losses) == 3
+    assert [name for name, *_ in told] == ["before", *["loss", "step"] * 3, "after"] and len(losses) == 3
+    assert not torch.equal(told[0][2], told[2][1]) and torch.equal(told[-2][1], told[-1][2])  # after the step, not before it
     assert told[1][1:] == ((BATCH, 5), (BATCH,)) and told[0][1] == told[-1][1] == "task 1"
     assert torch.equal(told[0][2], anchor(network())["weight"]) and not torch.equal(told[0][2], told[-1][2])
 
@@ -112,12 +116,13 @@ def test_each_loss_after_the_first_task_is_its_formula():
     method = Distillation(2.0, 3.0)
     expected = plain + 2.0 * distillation_loss(model(x), learned(x), 3.0)
     assert torch.allclose(method.loss(after_old(method), x, y), expected)
-    assert Distillation().temperature == 2.0 and Replay(1).alpha == 1.0  # Hinton's T, and equal weights
-    method = Replay(20, alpha=0.5)
+    assert Distillation().temperature == 2.0 and Replay(1).share == 0.5  # Hinton's T, and half of a batch
+    method = Replay(20, share=1 / 3)
     after_old(method)
-    old = copy.deepcopy(method.buffer).sample(6)
-    assert torch.allclose(method.loss(model, x, y), replay_loss(model, (x, y), old, 0.5))
-    assert method.buffer.seen == len(OLD.x_train) and len(old[1]) == 6
+    old_x, old_y = copy.deepcopy(method.buffer).sample(2)  # 2 of 6; and they take the place of the last two new ones
+    mixed = F.cross_entropy(model(torch.cat([x[:4], old_x])), torch.cat([y[:4], old_y]))
+    assert torch.allclose(method.loss(model, x, y), mixed)
+    assert method.buffer.seen == len(OLD.x_train)
 
 
 def test_ewc_adds_the_fishers_of_all_tasks_at_the_latest_weights():
