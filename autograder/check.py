@@ -67,7 +67,7 @@ def mark(trial: Trial, answer: Any) -> Report:
         return judge(trial, not_answered(trial, *told))
     shown, space = only_demonstrated(ran), _globals_of(answer)
     with closed(trial.closed, space), _without(shown, space):
-        outcomes = ask_all(answer, trial.ask_with, trial.inputs, seed=trial.seed, demonstrated=shown)
+        outcomes = ask_all(answer, trial.ask_with, trial.inputs, trial.seconds, trial.seed, shown)
     return judge(trial, outcomes)
 
 

@@ -129,7 +129,7 @@ def _array(value: Any) -> np.ndarray:
         array = np.asarray(value)
     except ValueError:
         raise Unreadable(f"expected a tensor, came {describe(value)} that is not a regular block of numbers") from None
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "biuf":
         raise Unreadable(f"expected a tensor of real numbers, came {describe(value)} with entries of type {array.dtype}")
     if array.size > MAX_NUMBERS:
         raise Unreadable(f"expected a small tensor, came {array.size:,} numbers")

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from autograder.asking import probes
 from autograder.asking.inputs import copied
 from autograder.asking.raised import name_of
 from autograder.asking.values import Raised, plain
 from autograder.exercises.exercise import Exercise
+from autograder.judging import measures
 from autograder.judging.trial import Trial
 
 
@@ -25,6 +27,10 @@ def draw(exercise: Exercise, seed: int) -> Trial:
     refused: tuple[type[Exception], ...] = (exercise.refuses,) if exercise.refuses else ()
     cases = []
     for case in exercise.cases(np.random.default_rng(seed)):
+        if case.held is not None:
+            form = plain(exercise.expected(**copied(case.inputs))) if exercise.expected else None
+            cases.append(vars(case) | {"expected": form, "mistaken": {}})
+            continue
         own = exercise.expected
         try:
             expected = plain(own(**copied(case.inputs))) if own else run(exercise.answer, case.inputs)
@@ -40,12 +46,13 @@ def draw(exercise: Exercise, seed: int) -> Trial:
     return Trial(
         id=exercise.id,
         name=exercise.name,
-        parts=[vars(part) for part in exercise.parts],
+        parts=[vars(part) | {"measure": measures.name_of(part.measure) if part.measure else ""} for part in exercise.parts],
         says={m.name: m.says for m in exercise.misconceptions},
-        probe=exercise.probe.__name__,
+        probe=probes.name_of(exercise.probe),
         tolerance=exercise.tolerance,
         keeps_inputs=exercise.keeps_inputs,
         seed=seed,
         cases=cases,
         closed=list(exercise.closed),
+        seconds=exercise.seconds,
     )

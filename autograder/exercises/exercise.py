@@ -11,6 +11,18 @@ An author writes
     )
 
 in a file of `autograder/exercises/<topic>/`, and one marker in the chapter. Everything else is built from that.
+
+An exercise may train: the student writes a step, the probe runs it, and parts with a `measure` say what has to be reached:
+
+    adapt = Exercise(
+        id="lora.adapt",
+        answer=solutions.lora.adapt,
+        probe=probes.lora.adapt,                   # runs the student's function on the inputs, returns predictions, weights ...
+        cases=shifted_tasks,                       # rng -> list of Case(..., inputs=..., held={"labels": ...})
+        expected=lambda **inputs: torch.zeros(64), # the form of the output only: nobody trains to know that
+        parts=[Part("learned", 2, measure=measures.lora.accuracy, at_least=0.8, says="It did not learn the task: ...")],
+        misconceptions=[Misconception("frozen", no_step, says="It did not learn the task: ...")],
+    )
 """
 
 from __future__ import annotations
@@ -23,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.asking.ask import SECONDS
 from autograder.asking.probes import call
 from autograder.asking.values import RELATIVE_TOLERANCE
 
@@ -33,11 +46,16 @@ class AuthorError(ValueError):
 
 @dataclass(frozen=True)
 class Case:
-    """One set of inputs. `label` is what the student reads when it fails; `group` ties it to the parts with `on=group`."""
+    """One set of inputs. `label` is what the student reads when it fails; `group` ties it to the parts with `on=group`.
+
+    `held` is what a measure holds the output against. It stays with the judge and never goes in. A case that holds something
+    back is looked at by parts with a measure only, and a case that does not by the others only.
+    """
 
     label: str
     inputs: dict[str, Any]
     group: str = "main"
+    held: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,9 @@ class Part:
     """Points that are earned together: when every case of group `on` agrees (all groups when `on` is None).
 
     `of` picks one component of a tuple output. `shape_only` compares shapes and nothing else.
+
+    With a `measure` (a function of `autograder.judging.measures`) nothing is compared: in every case that holds something back,
+    `measure(output, held)` has to be `at_least` or `at_most` so much, and `says` is what the student reads where it is not.
     """
 
     name: str
@@ -52,11 +73,18 @@ class Part:
     of: int | None = None
     on: str | None = None
     shape_only: bool = False
+    measure: Callable[[Any, dict[str, Any]], float] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    says: str = ""
 
 
 @dataclass(frozen=True)
 class Misconception:
-    """A wrong answer people really give: what it computes, the sentence that teaches, the points it still earns."""
+    """A wrong answer people really give: what it computes, the sentence that teaches, the points it still earns.
+
+    In an exercise that only measures it is a weak strategy, and its sentence is that of the first part it misses.
+    """
 
     name: str
     wrong: Callable
@@ -74,10 +102,11 @@ class Exercise:
     parts: Sequence[Part]
     misconceptions: Sequence[Misconception]
     probe: Callable = call  # must live in autograder.asking.probes: it runs beside the student's code
-    expected: Callable[..., Any] | None = None  # inputs as keywords -> output; the model answer when None
+    expected: Callable[..., Any] | None = None  # inputs -> output (its form, where it is measured); if None the model answer
     tolerance: float = RELATIVE_TOLERANCE
     refuses: type[Exception] | None = None  # what the model answer raises for inputs that have to be turned down
     keeps_inputs: bool = False  # the statement says that inputs stay as they were, so changing them in place costs the values
+    seconds: float = SECONDS  # for all its cases together, on a machine that does nothing else; grading gives twice as long
     origin: str = field(default_factory=lambda: _caller())
 
     @property
@@ -88,6 +117,11 @@ class Exercise:
     @property
     def points(self) -> float:
         return float(sum(part.points for part in self.parts))
+
+    @property
+    def measured(self) -> bool:
+        """Whether parts of it measure what was reached, because the student's answer trains."""
+        return any(part.measure for part in self.parts)
 
     @property
     def closed(self) -> tuple[str, ...]:

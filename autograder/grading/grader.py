@@ -10,7 +10,7 @@ import hashlib
 import time
 from typing import Any
 
-from autograder.asking.ask import Outcome
+from autograder.asking.ask import SECONDS, Outcome
 from autograder.asking.state import State
 from autograder.asking.wire import Malformed, encode
 from autograder.exercises import exercises
@@ -99,14 +99,15 @@ class Grader:
         with warm.fork() as channel:
             trials = self._draw(seed)  # while it forks
             shown = sorted(only_demonstrated(work.ran({})))
-            questions = [_question(trial, _seed(seed, f"answers of {i}"), shown) for i, trial in trials.items()]
+            questions = [self._question(trial, _seed(seed, f"answers of {i}"), shown) for i, trial in trials.items()]
             frame = encode({"seed": _seed(seed, "cells"), "cells": work.run, "questions": questions})
             end = time.monotonic() + limits.submission
             try:
                 channel.send_frame(frame, end)
                 failed = channel.receive(min(end, time.monotonic() + limits.cells + GRACE))["failed"]
-                for exercise_id in trials:
-                    answers[exercise_id] = channel.receive(min(end, time.monotonic() + 2 * limits.exercise + GRACE))
+                for question in questions:
+                    patience = 2 * question["seconds"] + GRACE  # what raised in company is asked a second time
+                    answers[question["id"]] = channel.receive(min(end, time.monotonic() + patience))
             except TimeoutError:
                 state = State.TIMED_OUT
             except (Malformed, KeyError, TypeError):
@@ -126,6 +127,11 @@ class Grader:
                 work.note(f"what came back for {exercise_id} was not made by the course's own code", human=True)
             outcomes[exercise_id] = found
         return trials, outcomes
+
+    def _question(self, trial: Trial, seed: int, demonstrated: list[str]) -> dict[str, Any]:
+        seconds = self.limits.exercise * trial.seconds / SECONDS
+        return {"id": trial.id, "name": trial.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed,
+                "demonstrated": demonstrated, "seconds": seconds}  # fmt: skip
 
     def _draw(self, seed: int) -> dict[str, Trial]:
         return {i: draw(exercise, _seed(seed, i)) for i, exercise in self.exercises.items()}
@@ -162,11 +168,6 @@ class Grader:
 def _seed(seed: int, purpose: str) -> int:
     """A seed for one purpose, from the seed of the submission. Those that the sandbox hears say nothing about the others."""
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4], "big")
-
-
-def _question(trial: Trial, seed: int, demonstrated: list[str]) -> dict[str, Any]:
-    return {"id": trial.id, "name": trial.name, "probe": trial.probe, "inputs": trial.inputs, "seed": seed,
-            "demonstrated": demonstrated}  # fmt: skip
 
 
 def _cell_errors(failed: Any, work: Plan) -> dict[str, str]:

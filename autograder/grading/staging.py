@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autograder.places import ROOT
 
-INSIDE = ("__init__.py", "asking/*.py", "grading/__init__.py", "grading/inside/*.py")  # of autograder
+INSIDE = ("__init__.py", "asking/**/*.py", "grading/__init__.py", "grading/inside/*.py")  # of autograder
 
 
 def stage(folder: Path, sandboxed: bool) -> Path:

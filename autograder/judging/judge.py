@@ -10,9 +10,12 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from autograder.asking.ask import Outcome
 from autograder.asking.state import State
 from autograder.asking.values import Raised, Unreadable, describe, difference, read, same, shape, shape_difference
+from autograder.judging import measures
 from autograder.judging.report import Report, Row
 from autograder.judging.trial import Trial
 
@@ -62,11 +65,11 @@ def _read(expected: Any, outcome: Outcome) -> Reading:
 
 def _mark(part: dict[str, Any], trial: Trial, outcomes: list[Outcome], readings: list[Reading]) -> Row:
     """All the points of a part when every case it covers agrees, otherwise none and what differs in the first that does not."""
-    covered = [part["on"] in (None, case["group"]) for case in trial.cases]
+    covered = [covers(part, case) for case in trial.cases]
     if not any(covered):
         raise ValueError(f"part {part['name']!r} of {trial.id} covers no case, so nobody can earn it: run `course build`")
     for case, outcome, reading, counts in zip(trial.cases, outcomes, readings, covered, strict=True):
-        complaint = _complaint(part, case["expected"], reading, trial.tolerance) if counts else ""
+        complaint = _complaint(part, case, reading, trial.tolerance) if counts else ""
         if counts and not complaint and trial.keeps_inputs and outcome.changed and not part["shape_only"]:
             complaint = f"your function {_changes(outcome.changed)}"
         if complaint:
@@ -74,16 +77,38 @@ def _mark(part: dict[str, Any], trial: Trial, outcomes: list[Outcome], readings:
     return Row(part["name"], float(part["points"]), part["points"], "right")
 
 
-def _complaint(part: dict[str, Any], expected: Any, reading: Reading, tolerance: float) -> str:
+def covers(part: dict[str, Any], case: dict[str, Any]) -> bool:
+    """Whether a part looks at a case: at one of its group, and one that holds something back if, and only if, it measures."""
+    return part["on"] in (None, case["group"]) and bool(part["measure"]) == (case["held"] is not None)
+
+
+def _complaint(part: dict[str, Any], case: dict[str, Any], reading: Reading, tolerance: float) -> str:
     """What is wrong with the output of one case, as far as this part looks at it; nothing when it is right."""
-    value, complaint = reading
+    (value, complaint), expected = reading, case["expected"]
     if complaint or isinstance(expected, Raised):
         return complaint
     if part["of"] is not None:
         value, expected = value[part["of"]], expected[part["of"]]
     if part["shape_only"]:
         return "" if shape(value) == shape(expected) else shape_difference(shape(value), shape(expected))
+    if part["measure"]:
+        return _misses(part, value, expected, case["held"])
     return difference(value, expected, tolerance) or ""
+
+
+def _misses(part: dict[str, Any], value: Any, form: Any, held: dict[str, Any]) -> str:
+    """What is said of an output that was measured and does not reach what the part asks for; nothing when it does."""
+    if shape(value) != shape(form):
+        return f"expected an output of shape {shape(form)}, came {shape(value)}"
+    components = value if isinstance(value, tuple) else (value,)
+    if not all(np.isfinite(item).all() for item in components if isinstance(item, (int, float, np.ndarray))):
+        return "it left the finite numbers (nan or inf): look for a step that is too large, a log of 0, or a division by 0"
+    reached = float(measures.named(part["measure"])(value, held))
+    least, most = part["at_least"], part["at_most"]
+    if (least is None or reached >= least) and (most is None or reached <= most):
+        return ""
+    asked = f"at least {least:g}" if least is not None and not reached >= least else f"at most {most:g}"
+    return f"{part['says']} ({part['name']}: {reached:.3g}, {asked} is asked for)"
 
 
 def _without_repeats(rows: list[Row]) -> list[Row]:
@@ -100,9 +125,9 @@ def _without_repeats(rows: list[Row]) -> list[Row]:
 
 def _recognise(trial: Trial, outcomes: list[Outcome], readings: list[Reading]) -> str | None:
     """The misconception whose outputs these are, in every case; where it would raise, the student's must not be readable."""
-    for name in trial.says:
-        if all(_is_output_of(case["mistaken"][name], outcome, reading, trial.tolerance)
-               for case, outcome, reading in zip(trial.cases, outcomes, readings, strict=True)):
+    known = [seen for seen in zip(trial.cases, outcomes, readings, strict=True) if seen[0]["held"] is None]
+    for name in trial.says if known else ():
+        if all(_is_output_of(case["mistaken"][name], outcome, reading, trial.tolerance) for case, outcome, reading in known):
             return name
     return None
 

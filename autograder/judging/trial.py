@@ -24,9 +24,10 @@ PUBLIC_SEED = 2106  # the cases that a student's own check uses; grading draws i
 
 @dataclass(frozen=True)
 class Trial:
-    """Everything `check` needs of an exercise, as data. `cases` holds dicts with label, group, inputs, expected, mistaken.
+    """Everything `check` needs of an exercise, as data. `cases` holds dicts with label, group, inputs, held, expected, mistaken.
 
-    `expected` is a plain output, and `mistaken` one for each misconception; `Raised` where one raises an exception.
+    `expected` is a plain output, and `mistaken` one for each misconception; `Raised` where one raises an exception. Where a case
+    holds something back (`held`), `expected` is the form of the output only, and `mistaken` is empty.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Trial:
     seed: int
     cases: list[dict[str, Any]]
     closed: list[str]  # the modules that are shut while it is asked
+    seconds: float  # for all cases together
 
     @property
     def points(self) -> float:
@@ -50,7 +52,7 @@ class Trial:
 
     @property
     def ask_with(self) -> Callable:
-        return getattr(probes, self.probe)
+        return probes.named(self.probe)
 
 
 def save(trial: Trial, folder: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_room_imports_only_what_it_may(name):
 
 def test_the_bundle_and_the_sandbox_take_rooms_and_not_files():
     assert {pattern for pattern in HALF if "/" in pattern} == {"asking/**/*", "judging/**/*", "notebooks/**/*"}
-    assert {pattern for pattern in INSIDE if "*" in pattern} == {"asking/*.py", "grading/inside/*.py"}
+    assert {pattern for pattern in INSIDE if "*" in pattern} == {"asking/**/*.py", "grading/inside/*.py"}
     faces = {path.name for path in AUTOGRADER.glob("*.py")}
     assert faces == {name for name in HALF if "/" not in name}, "rule 5: beside the rooms lies only what the world knows by name"
 

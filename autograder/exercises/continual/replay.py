@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import solutions.continual as answers
-from autograder.asking.probes import sample_many_times
+from autograder.asking.probes.continual import sample_many_times
 from autograder.exercises.draws import integer
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 

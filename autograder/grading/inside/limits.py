@@ -11,7 +11,7 @@ class Limits:
 
     cell: float = 30.0  # one cell
     cells: float = 90.0  # all cells of the submission
-    exercise: float = 20.0  # all cases of one exercise
+    exercise: float = 20.0  # all cases of one exercise that asks for no time of its own
     submission: float = 300.0  # everything
     memory: int = 3 << 30
     total_memory: int = 4 << 30

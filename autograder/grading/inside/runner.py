@@ -9,7 +9,9 @@ change any of it, and so forge any answer. It cannot know which answer is right.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -44,15 +46,18 @@ def serve(sock: socket.socket, shell: InteractiveShell, limits: Limits, enclosed
     while questions:
         if enclosed:
             _end_all_others()
-        answered = _in_a_fork(questions, shell.user_ns, limits, lambda frame: channel.send_frame(frame, end))
+        answered = _in_a_fork(questions, shell.user_ns, lambda frame: channel.send_frame(frame, end))
         questions = questions[answered:]
 
 
 def warm_up(shell: InteractiveShell) -> None:
     """Do once, before any fork, what every submission does first: what is loaded late is then there, and paid for once."""
     seed_everything(0)
-    question = {"id": "", "name": "x", "probe": "call", "inputs": [{"x": torch.ones(2, 2)}], "seed": 0, "demonstrated": []}
-    _answer(question, {"x": lambda x: x @ x.T + torch.softmax(x, -1)}, 1.0)
+    for file in pkgutil.iter_modules(probes.__path__):
+        importlib.import_module(f"{probes.__name__}.{file.name}")
+    question = {"id": "", "name": "x", "probe": "calling.call", "inputs": [{"x": torch.ones(2, 2)}], "seed": 0,
+                "demonstrated": [], "seconds": 1.0}
+    _answer(question, {"x": lambda x: x @ x.T + torch.softmax(x, -1)})
     run_cells(shell, [{"id": "", "source": "def x():\n    return [1]\n\nx()"}, {"id": "", "source": "del x"}], 1.0, 1.0)
 
 
@@ -64,14 +69,14 @@ def _end_all_others() -> None:
             os.waitpid(-1, 0)
 
 
-def _in_a_fork(questions: list[dict[str, Any]], namespace: dict[str, Any], limits: Limits, say: Callable[[bytes], None]) -> int:
+def _in_a_fork(questions: list[dict[str, Any]], namespace: dict[str, Any], say: Callable[[bytes], None]) -> int:
     """Answer `questions` in a fork, in order, until one ends it; that one is answered for. Returns how many were answered."""
-    with _Fork(questions, namespace, limits.exercise) as fork:
+    with _Fork(questions, namespace) as fork:
         for place, question in enumerate(questions):
-            frame, state = fork.read(time.monotonic() + limits.exercise + GRACE / 2)
+            frame, state = fork.read(time.monotonic() + question["seconds"] + GRACE / 2)
             if frame[:1] == RAISED and place > 0:
-                with _Fork([question], namespace, limits.exercise) as alone:
-                    again, _ = alone.read(time.monotonic() + limits.exercise + GRACE / 2)
+                with _Fork([question], namespace) as alone:
+                    again, _ = alone.read(time.monotonic() + question["seconds"] + GRACE / 2)
                 frame = again or frame
             say(frame[1:] or _instead(question, state))
             if not frame:
@@ -82,7 +87,7 @@ def _in_a_fork(questions: list[dict[str, Any]], namespace: dict[str, Any], limit
 class _Fork:
     """A fork that answers `questions` and writes a frame for each into a pipe, with one byte before it."""
 
-    def __init__(self, questions: list[dict[str, Any]], namespace: dict[str, Any], seconds: float):
+    def __init__(self, questions: list[dict[str, Any]], namespace: dict[str, Any]):
         self.pipe, write = os.pipe()
         self.child = os.fork()
         if self.child == 0:
@@ -90,7 +95,7 @@ class _Fork:
                 os.close(self.pipe)
                 os.setsid()
                 for question in questions:
-                    _write(write, _answer(question, namespace, seconds))
+                    _write(write, _answer(question, namespace))
             finally:
                 os._exit(0)
         os.close(write)
@@ -130,11 +135,11 @@ class _Fork:
         return bytes(data)
 
 
-def _answer(question: dict[str, Any], namespace: dict[str, Any], seconds: float) -> bytes:
+def _answer(question: dict[str, Any], namespace: dict[str, Any]) -> bytes:
     if question["name"] not in namespace:
         return WENT_WELL + _instead(question, "missing")
-    probe = getattr(probes, question["probe"])
-    how = {"seconds": seconds, "seed": question["seed"], "demonstrated": question["demonstrated"]}
+    probe = probes.named(question["probe"])
+    how = {"seconds": question["seconds"], "seed": question["seed"], "demonstrated": question["demonstrated"]}
     outcomes = ask_all(namespace[question["name"]], probe, question["inputs"], **how)
     flag = RAISED if any(outcome.state == State.RAISED for outcome in outcomes) else WENT_WELL
     return flag + encode({"id": question["id"], "outcomes": [_plain(outcome) for outcome in outcomes]})

@@ -27,8 +27,8 @@ BUFFER = torch.zeros(100, 100)
 def graded(trial, answer):
     """What grading does with an answer, on both sides of the wall."""
     question = {"id": trial.id, "name": "f", "probe": trial.probe, "inputs": trial.inputs, "seed": trial.seed,
-                "demonstrated": []}
-    frame = runner._answer(question, {"f": answer}, 10.0)[1:]
+                "demonstrated": [], "seconds": 10.0}
+    frame = runner._answer(question, {"f": answer})[1:]
     text, _ = lengths(frame[:HEAD_SIZE])
     return judge(trial, outcomes_of(trial, decode(frame[HEAD_SIZE : HEAD_SIZE + text], frame[HEAD_SIZE + text :]), ()))
 

@@ -115,6 +115,8 @@ def test_it_says_what_the_full_course_says(bundle, tmp_path):
         cases = draw(exercise, PUBLIC_SEED).cases
         answers = {"right": exercise.answer} | {m.name: m.wrong for m in exercise.misconceptions}
         answers["untouched"] = untouched
+        if exercise.measured:  # a training cannot be done again call by call: what holds for its trial is in test_measured.py
+            answers = {"untouched": untouched}
         records[exercise_id] = {name: record(function, exercise.probe, cases) for name, function in answers.items()}
     (tmp_path / "records").write_bytes(pickle.dumps(records))
     said = []
@@ -126,8 +128,10 @@ def test_it_says_what_the_full_course_says(bundle, tmp_path):
     for exercise_id in records:
         exercise = exercises[exercise_id]
         points = f"of {exercise.points:g} points"
-        assert said[1][f"{exercise_id} right"].startswith(f"{exercise_id}: {exercise.points:g} {points}\nRight.\n")
         assert said[1][f"{exercise_id} untouched"].startswith(f"{exercise_id}: 0 {points}\nNot attempted yet")
+        if exercise.measured:
+            continue
+        assert said[1][f"{exercise_id} right"].startswith(f"{exercise_id}: {exercise.points:g} {points}\nRight.\n")
         for mistake in exercise.misconceptions:
             text = said[1][f"{exercise_id} {mistake.name}"]
             assert text.startswith(f"{exercise_id}: {mistake.earns:g} {points}\n") and mistake.says[1:] in text
