@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autograder.judging.symptoms.measures import measures
+from autograder.judging.symptoms.quantities import quantities
 from autograder.judging.symptoms.seen import Seen
 
 FACTORS = (
@@ -67,25 +67,40 @@ def factor(seen: Seen) -> str | None:
     return None
 
 
-def by_a_measure(seen: Seen) -> str | None:
+def by_a_quantity(seen: Seen) -> str | None:
     """A factor that is a size or a scalar of the inputs, a power of one, or the quotient or product of two."""
     rate = _rate(seen)
-    if rate is None or seen.evidence < 2 or np.allclose(rate, 1):
-        return None
-    turned, also = (-rate, ", with the other sign") if (rate < 0).all() else (rate, "")
-    if (turned <= 0).any():
+    if rate is None or seen.evidence < 2:
         return None
     rows = [i for i, r in enumerate(seen.right) if np.abs(r).max(initial=0) > 0]
-    known = {name: v[rows] for name, v in measures(seen.inputs).items() if (v[rows] > 0).all()}
+    said = in_quantities(rate, [seen.inputs[i] for i in rows], seen.tolerance)
+    return f"Every value is the right one {said[0]}. {said[1]}" if said else None
+
+
+def in_quantities(rate: np.ndarray, inputs: list[dict], tolerance: float) -> tuple[str, str] | None:
+    """Factors, one for each of these inputs, as `divided by the number of rows of x`, and what one may ask then."""
+    turned, also = (-rate, ", with the other sign") if (rate < 0).all() else (rate, "")
+    if (turned <= 0).any() or np.allclose(rate, 1):
+        return None
+    known = {name: v for name, v in quantities(inputs).items() if (v > 0).all()}
     found = []
     for words, asks, value in _monomials(known):
-        if np.allclose(value, turned, rtol=max(1e-4, 10 * seen.tolerance)) and not np.allclose(value, 1):
+        if np.allclose(value, turned, rtol=max(1e-4, 10 * tolerance)) and not np.allclose(value, 1):
             found.append((words, asks))
     if not found:
         return None
     (words, asks), others = found[0], found[1:2]
     also += f" (or {others[0][0]}: these cases cannot tell)" if others else ""
-    return f"Every value is the right one {words}{also}. {asks}"
+    return f"{words}{also}", asks
+
+
+def in_a_word(rate: np.ndarray) -> tuple[str, str] | None:
+    """One constant factor as `twice`, and what one may ask then."""
+    for value, words, asks in FACTORS:
+        for turn, also in ((value, ""), (-value, ", with the other sign")):
+            if np.allclose(rate, turn, rtol=1e-4):
+                return f"{words} the right one{also}", asks
+    return None
 
 
 def _monomials(known: dict[str, np.ndarray]):
@@ -100,7 +115,7 @@ def _monomials(known: dict[str, np.ndarray]):
                 yield f"times (n - 1)/n, with n {name}", asks, (n - 1) / n
                 yield f"times (n + 1)/n, with n {name}", asks, (n + 1) / n
                 yield f"times n/(n + 1), with n {name}", asks, n / (n + 1)
-        names = list(known)
+        names = [name for name in known if "all entries" not in name]
         for i, one in enumerate(names):
             for other in names[i + 1 :]:
                 a, b = known[one], known[other]
@@ -227,7 +242,7 @@ def offset(seen: Seen) -> str | None:
     if np.allclose(each, each[0], rtol=1e-4, atol=1e-9) and abs(each[0] * 12 - round(each[0] * 12)) < 1e-3:
         size, way = f"{abs(each[0]):.4g}", "large" if each[0] > 0 else "small"
         return f"Every value is too {way} by {size}, in all cases: is something counted once too often, or not at all?"
-    for name, value in measures(seen.inputs).items():
+    for name, value in quantities(seen.inputs).items():
         for times, words in ((1, ""), (-1, ""), (2, "twice "), (-2, "twice "), (0.5, "half "), (-0.5, "half ")):
             if np.allclose(each, times * value, rtol=1e-4, atol=1e-9):
                 return f"Every value is too {'large' if times > 0 else 'small'} by {words}{name}: is it added where it is not to be?"

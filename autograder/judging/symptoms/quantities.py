@@ -1,6 +1,6 @@
 """The sizes and the scalars of the inputs, by the words one would use for them: what a wrong factor may be.
 
-`the number of rows of x`, `alpha`, `the number of labels that are not -100`. Each is a list with one number a case.
+`the number of rows of x`, `alpha`, `the number of labels that are not -100`. Each is an array with one number a case.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ IGNORED = -100  # the label that a loss passes over
 AXES = {1: ("entries",), 2: ("rows", "columns"), 3: ("matrices", "rows in each matrix", "columns")}
 
 
-def measures(inputs: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    """One array a measure, in the order of the inputs; of several that are equal in every case, the first."""
-    found = [_of_one(case) for case in inputs]
+def quantities(inputs: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """One array a quantity, in the order of the inputs; of several that are equal in every case, the first."""
+    found = [of_one(case) for case in inputs]
     names = [name for name in found[0] if all(name in case for case in found)] if found else []
     out: dict[str, np.ndarray] = {}
     for name in names:
@@ -32,7 +32,8 @@ def scalars(inputs: dict[str, Any]) -> dict[str, float]:
     return {name: float(v) for name, v in inputs.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
 
-def _of_one(inputs: dict[str, Any]) -> dict[str, float]:
+def of_one(inputs: dict[str, Any]) -> dict[str, float]:
+    """Every quantity of one case."""
     out: dict[str, float] = scalars(inputs)
     for name, value in inputs.items():
         array = numbers(value)

@@ -1,0 +1,91 @@
+"""What the right function gives for inputs that are changed in one way: two arguments exchanged, one squared, one left out.
+
+The values come from the model answer, so they are computed where it is: by `autograder.exercises.changes`, on the judge's side
+when an answer is wrong, and before a bundle is handed out. Here they are data, and only compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograder.judging.symptoms.relations import in_a_word, in_quantities
+from autograder.judging.symptoms.seen import Seen
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One way to change the inputs. `says` completes "This is what comes out ..."; `outputs` has one plain output a case.
+
+    An output is None in a case where the change is none, or where the right function fails on it.
+    """
+
+    name: str
+    says: str
+    outputs: list[Any]
+    also: str = ""  # another change that comes to the same in these cases
+
+
+def as_if_changed(seen: Seen, which: list[int], of: int | None, changes: list[Changed]) -> list[tuple[str, str]]:
+    """The changes that explain what came, in all the cases in which it is wrong. `which` are the cases that `seen` holds."""
+    found: list[tuple[str, str]] = []
+    if not seen.numeric and not all(isinstance(c, (str, bool)) for c in seen.came):
+        return found
+    for change in changes:
+        said = [_component(change.outputs[i], of) for i in which]
+        hits = 0
+        for came, right, there, wrong in zip(seen.came, seen.right, said, seen.wrong, strict=True):
+            if there is None or not seen.same(came, there):
+                break
+            hits += _worth(came, right) if wrong else 0
+        else:
+            if hits >= 2:
+                found.append((change.name, change.says))
+                if change.also:
+                    found.append((change.name, change.also))
+    return found
+
+
+def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Changed]) -> tuple[str, str] | None:
+    """The part that one input brings in is scaled, and the rest is right: `came - without = factor * (right - without)`."""
+    if not seen.shapes_agree or seen.evidence < 2:
+        return None
+    for change in changes:
+        if not change.name.endswith("_zero"):
+            continue
+        rates, inputs = [], []
+        for i, came, right, case in zip(which, seen.came, seen.right, seen.inputs, strict=True):
+            without = _component(change.outputs[i], of)
+            if without is None or not all(np.isfinite(v).all() for v in (came, right, without)):
+                break
+            square = float(((right - without) ** 2).sum())
+            if square == 0 and seen.same(came, right):
+                continue
+            rate = float(((came - without) * (right - without)).sum()) / square if square else 0.0
+            if came.size < 2 or not seen.same(came, without + rate * (right - without)) or rate == 0:
+                break
+            rates.append(rate)
+            inputs.append(case)
+        else:
+            said = in_a_word(np.array(rates)) or in_quantities(np.array(rates), inputs, seen.tolerance) if rates else None
+            if said:
+                name = change.name.removesuffix("_zero")
+                return f"part_of_{name}", f"What {name} brings in is {said[0]}, and the rest is right. {said[1][:1].upper()}{said[1][1:]}"
+    return None
+
+
+def _component(output: Any, of: int | None) -> Any:
+    if of is not None:
+        output = output[of] if isinstance(output, tuple) and of < len(output) else None
+    return np.asarray(output, float) if isinstance(output, (int, float, np.ndarray)) and not isinstance(output, bool) else output
+
+
+def _worth(came: Any, right: Any) -> float:
+    """How much it proves that this came out as predicted: a number with decimals is hardly met by chance, a small count often is."""
+    if not isinstance(came, np.ndarray):
+        return 1.0
+    if came.size > 1:
+        return 2.0 if np.any(came % 1) else 1.0
+    return 2.0 if float(came) % 1 and np.isfinite(came) else 1.0 if abs(float(came)) < 1000 else 2.0

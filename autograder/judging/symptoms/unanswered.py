@@ -1,0 +1,85 @@
+"""What could not be read: None, another type, another number of values, an exception. The sentence says what is asked for here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograder.asking.state import State
+from autograder.asking.values import Raised
+
+Found = tuple[str, str]  # the symptom's name and its sentence
+
+
+def unanswered(trial: Any, outcomes: list[Any], readings: list[Any]) -> Found | None:
+    """The first case in which nothing readable came, and what to return instead."""
+    seen = list(zip(trial.cases, outcomes, readings, strict=True))
+    hits = [(case, outcome, complaint) for case, outcome, (_, complaint) in seen if complaint]
+    if not hits or any(outcome.state not in (State.RETURNED, State.RAISED) for _, outcome, _ in hits):
+        return None
+    if all(isinstance(case["expected"], Raised) for case, _, _ in hits):
+        return _not_refused(trial, hits)
+    case, outcome, complaint = next(hit for hit in hits if not isinstance(hit[0]["expected"], Raised))
+    asked = f"For {case['label']!r} {asked_for(trial, case['expected'])} is asked for."
+    some = len(hits) < sum(not isinstance(case["expected"], Raised) for case in trial.cases)
+    if outcome.state == State.RAISED:
+        return "raised_in_some_cases" if some else "raised", f"{_sentence(complaint)} {given(case['inputs'])} {asked}"
+    if outcome.value is None:
+        printed = " What a function prints is not returned: write return instead of print." if outcome.printed.strip() else ""
+        return "returned_none", f"{_sentence(complaint)}{printed} {asked}"
+    return "another_type", f"{_sentence(complaint)} {asked}"
+
+
+def _not_refused(trial: Any, hits: list[Any]) -> Found:
+    right = [case for case in trial.cases if isinstance(case["expected"], Raised)]
+    case, outcome, complaint = hits[0]
+    error = case["expected"].error
+    if outcome.state == State.RAISED:
+        return "another_error", f"{_sentence(complaint)} Write `raise {error}(...)` with a sentence that says what is wrong."
+    which = "none of them" if len(hits) == len(right) else f"not {case['label']!r}"
+    said = f"Some inputs are to be refused, and you refuse {which}: test the inputs first, and `raise {error}(...)`."
+    return "not_refused", f"{said} {given(case['inputs'])}"
+
+
+def asked_for(trial: Any, expected: Any) -> str:
+    """`a tensor of shape (4, 5)`, `a tuple of three values (new examples: a whole number, ...)`, in the words of the exercise."""
+    if isinstance(expected, tuple):
+        names = {part["of"]: part["name"] for part in reversed(trial.parts) if part["of"] is not None}
+        items = [f"{names[i]}: {_one(v)}" if i in names else _one(v) for i, v in enumerate(expected)]
+        return f"a tuple of {len(expected)} values ({'; '.join(items)})"
+    return _one(expected)
+
+
+def _one(expected: Any) -> str:
+    if isinstance(expected, bool):
+        return "True or False"
+    if isinstance(expected, int):
+        return "a whole number"
+    if isinstance(expected, float):
+        return "a number"
+    if isinstance(expected, str):
+        return "a string"
+    if expected is None:
+        return "None"
+    if isinstance(expected, tuple):
+        return f"a tuple of {len(expected)} values"
+    return f"a tensor of shape {tuple(expected.shape)}"
+
+
+def given(inputs: dict[str, Any]) -> str:
+    """The inputs of a case, as briefly as it goes: shapes of tensors, numbers as they are."""
+    said = [f"{name} {_brief(value)}" for name, value in inputs.items()]
+    return f"The inputs there: {', '.join(said)}." if said else ""
+
+
+def _brief(value: Any) -> str:
+    if hasattr(value, "shape"):
+        return str(tuple(value.shape))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = repr(value)
+    return text if len(text) <= 60 and not isinstance(value, dict) else f"({type(value).__name__} of {len(value)})"
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else f"{text}."

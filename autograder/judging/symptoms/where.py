@@ -1,0 +1,211 @@
+"""Where it is wrong: which rows, which entries, which inputs. And what cannot be, whatever the inputs are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from autograder.judging.symptoms.quantities import quantities
+from autograder.judging.symptoms.seen import TINY, Seen, numbers
+
+LARGE = 50.0  # exp of it, summed and squared, is beyond float32
+
+
+def entries(seen: Seen) -> str | None:
+    """Right everywhere but at one kind of place, which is the same in every case."""
+    wrong = _wrong_entries(seen)
+    if wrong is None:
+        return None
+    best: tuple[int, str] | None = None
+    masks = [dict(_places(r, case)) for r, case in zip(seen.right, seen.inputs, strict=True)]
+    for words in masks[0]:
+        if not all(words in m for m in masks):
+            continue
+        inside = all(not (w & ~m[words]).any() for w, m in zip(wrong, masks, strict=True))
+        proper = all((~m[words]).any() for w, m in zip(wrong, masks, strict=True) if w.any())
+        if inside and proper:
+            size = sum(int(m[words].sum()) for m in masks)
+            best = min(best or (size, words), (size, words), key=lambda pair: pair[0])
+    return f"Your values are right everywhere but {best[1]}: look at what happens there." if best else None
+
+
+def cases(seen: Seen) -> str | None:
+    """Right in some cases and wrong in others, and one thing about the inputs tells which."""
+    if all(seen.wrong) or not any(seen.wrong):
+        return None
+    found = [words for words, holds in _conditions(seen) if holds == seen.wrong]
+    if not found:
+        return None
+    also = f" (or where {found[1]})" if len(found) > 1 else ""
+    return f"Your values are wrong in exactly those cases where {found[0]}{also}, and right in the others."
+
+
+def not_zero(seen: Seen) -> str | None:
+    """Something else than 0 where the right value is exactly 0, as at what is masked."""
+    return _zeros(seen, lambda c, r: (r == 0) & (np.abs(c) > 1e-6),
+                  "The right value is exactly 0 in some places where yours is not, such as {0}: is something not masked that should be?")
+
+
+def zero(seen: Seen) -> str | None:
+    """0 where the right value is not, or nan."""
+    return _zeros(seen, lambda c, r: (np.abs(c) < TINY) & (np.abs(r) > 1e-6),
+                  "Your value is 0 in some places where the right one is not, such as {0}: is something masked or left out that belongs?")
+
+
+def not_a_number(seen: Seen) -> str | None:
+    """nan or infinity, and whether large inputs explain it."""
+    if not seen.shapes_agree:
+        return None
+    bad = [not np.isfinite(c[np.isfinite(r)]).all() for c, r in zip(seen.came, seen.right, strict=True)]
+    if not any(bad):
+        return None
+    large = [max((float(np.abs(a).max()) for v in case.values() if (a := numbers(v)) is not None and a.size), default=0.0) > LARGE
+             for case in seen.inputs]
+    if bad == large or (any(large) and all(b <= big for b, big in zip(bad, large, strict=True))):
+        return "Where the inputs are large your values are nan or infinite: exp of a large number overflows. Subtract the largest " \
+               "first (softmax does not change), or use log_softmax or logsumexp."
+    empty = any(not numbers(v).any() for case, b in zip(seen.inputs, bad, strict=True) if b  # type: ignore[union-attr]
+                for v in case.values() if numbers(v) is not None)
+    if empty:
+        return "Where an input is 0 your values are nan or infinite: there is a division by 0, a log of 0, or 0 times infinity. " \
+               "Say what the result is there before you divide."
+    dead = [c for c, b in zip(seen.came, bad, strict=True) if b and c.ndim >= 2 and np.isnan(c).all(-1).any()]
+    if dead:
+        row = int(np.argwhere(np.isnan(dead[0]).all(-1))[0][-1])
+        return f"Row {row} is nan throughout: a softmax (or a mean) over nothing, where everything was masked, or 0/0."
+    return None
+
+
+def cannot_be(seen: Seen) -> str | None:
+    """A sum, a sign or a range that every right output keeps, and this one does not."""
+    if not seen.shapes_agree:
+        return None
+    pairs = [(c, r) for c, r in zip(seen.came, seen.right, strict=True)]
+    rows = [(c, r) for c, r in pairs if r.ndim and r.shape[-1] > 1]
+    for total in (1.0, 0.0):
+        if rows and all(np.allclose(r.sum(-1), total, atol=1e-4) and np.abs(r).max() > 1e-6 for _, r in rows):
+            worst = max((float(np.abs(c.sum(-1) - total).max()), i) for i, (c, _) in enumerate(rows))
+            if worst[0] > 1e-2:
+                sums = rows[worst[1]][0].sum(-1)
+                reach = float(np.ravel(sums)[np.abs(np.ravel(sums) - total).argmax()])
+                what = "Each row has" if rows[0][1].ndim > 1 else "The values have"
+                return f"{what} to sum to {total:g}, and yours {'do' if rows[0][1].ndim == 1 else 'does'} not: one sum is {reach:.3g}."
+    every, came = np.concatenate([r.ravel() for _, r in pairs]), np.concatenate([c.ravel() for c, _ in pairs])
+    if every.size >= 3 and np.isfinite(every).all() and np.isfinite(came).all():
+        if every.min() >= 0 and came.min() < -1e-6 * max(1.0, every.max()):
+            return f"Nothing can be negative here, and you return {came.min():.3g}: is a difference the other way round, or a minus?"
+        if every.max() <= 0 and came.max() > 1e-6:
+            return f"Nothing can be positive here, and you return {came.max():.3g}."
+        if every.min() >= -1 and every.max() <= 1 and np.ptp(every) > 0.01 and np.abs(came).max() > 1.001 and np.any(every % 1):
+            return f"No right value here is beyond {'0 to 1' if every.min() >= 0 else '-1 to 1'}, and you return " \
+                   f"{came[np.abs(came).argmax()]:.4g}: something is not divided by its total."
+    return None
+
+
+def _zeros(seen: Seen, where: Any, says: str) -> str | None:
+    if not seen.shapes_agree or seen.evidence < 2:
+        return None
+    found = [where(c, r) for c, r in zip(seen.came, seen.right, strict=True)]
+    sparse = [r for r in seen.right if r.size > 2 and r.ndim and 0 < (r == 0).sum() < r.size]
+    if not sparse and where(np.zeros(1), np.ones(1))[0] is np.False_:
+        return None
+    hits = [f for f, r, w in zip(found, seen.right, seen.wrong, strict=True) if w and r.ndim and r.size > 2]
+    if not hits or not all(f.any() for f in hits if f.size):
+        return None
+    place = tuple(int(k) for k in np.argwhere(hits[0])[0])
+    return says.format(_at(place))
+
+
+def _at(place: tuple[int, ...]) -> str:
+    if len(place) == 1:
+        return f"entry {place[0]}"
+    row, column = place[-2:]
+    side = "on" if row == column else "above" if column > row else "below"
+    return f"row {row}, column {column} ({side} the diagonal)"
+
+
+def _wrong_entries(seen: Seen) -> list[np.ndarray] | None:
+    if not seen.shapes_agree or not all(r.ndim for r in seen.right) or not seen.evidence:
+        return None
+    with np.errstate(all="ignore"):
+        out = []
+        for c, r in zip(seen.came, seen.right, strict=True):
+            finite = r[np.isfinite(r)]
+            size = float(np.abs(finite).max()) if finite.size else 0.0
+            out.append(~((np.abs(c - r) <= seen.tolerance * size + TINY) | (c == r)))
+    right = sum(int((~w).sum()) for w in out)
+    return out if right >= 2 and all((~w).any() for w in out if w.any()) else None
+
+
+def _places(right: np.ndarray, inputs: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    """Words for a kind of place, and a mask of it."""
+    rows = np.arange(right.shape[0]).reshape(-1, *[1] * (right.ndim - 1)) + np.zeros(right.shape, int)
+    unit = "row" if right.ndim > 1 else "entry"
+    for index, n in ((rows, right.shape[0]), *([(np.indices(right.shape)[-1], right.shape[-1])] if right.ndim > 1 else [])):
+        word = unit if index is rows else "column"
+        yield f"in the first {word}", index == 0
+        yield f"in the last {word}", index == n - 1
+        yield f"after the first {word}", index > 0
+        yield f"before the last {word}", index < n - 1
+    if right.ndim > 1 and right.shape[-1] == right.shape[-2]:
+        i, j = np.indices(right.shape)[-2:]
+        yield "on the diagonal", i == j
+        yield "off the diagonal", i != j
+        yield "above the diagonal", i < j
+        yield "below the diagonal", i > j
+    yield "where the right value is 0", right == 0
+    yield "where the right value is not 0", right != 0
+    yield "where the right value is negative", right < 0
+    yield "where the right value is positive", right > 0
+    yield "at the largest value of each row", right == right.max(-1, keepdims=True)
+    yield "at the smallest value of each row", right == right.min(-1, keepdims=True)
+    for name, value in inputs.items():
+        a = numbers(value)
+        if a is None or not a.ndim or a.shape != right.shape[: a.ndim]:
+            continue
+        a = a.reshape(*a.shape, *[1] * (right.ndim - a.ndim)) + np.zeros(right.shape)
+        for number in (0.0, 1.0, -100.0):
+            if (a == number).any():
+                yield f"where {name} is {number:g}", a == number
+        if (a < 0).any() and (a == np.round(a)).all() is np.False_:
+            yield f"where {name} is negative", a < 0
+            yield f"where {name} is positive", a > 0
+
+
+def _conditions(seen: Seen) -> Iterator[tuple[str, list[bool]]]:
+    """Words for what tells cases apart, and in which cases it holds."""
+    known = quantities(seen.inputs)
+    for name, values in known.items():
+        is_size = name.startswith("the number")
+        for words, holds in (("is not 1", values != 1), ("is 1", values == 1), *(() if is_size else (
+            ("is not 0", values != 0), ("is 0", values == 0), ("is negative", values < 0), ("is above 1", values > 1),
+            ("is below 1", values < 1), ("is not a whole number", values != np.round(values)),
+        ))):
+            yield f"{name} {words}", list(map(bool, holds))
+    names = list(known)
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            a, b = known[one], known[other]
+            yield f"{one} differs from {other}", list(map(bool, a != b))
+            yield f"{one} is {other}", list(map(bool, a == b))
+            yield f"{one} is below {other}", list(map(bool, a < b))
+            yield f"{one} is above {other}", list(map(bool, a > b))
+            yield f"{one} is at least {other}", list(map(bool, a >= b))
+            yield f"{one} is at most {other}", list(map(bool, a <= b))
+    arrays = [{n: a for n, v in case.items() if (a := numbers(v)) is not None and a.ndim and a.size} for case in seen.inputs]
+    for name in arrays[0] if arrays else ():
+        if not all(name in case for case in arrays):
+            continue
+        these = [case[name] for case in arrays]
+        for words, test in (
+            ("contains a 0", lambda a: bool((a == 0).any())), ("contains -100", lambda a: bool((a == -100).any())),
+            ("is 0 throughout", lambda a: not a.any()), ("has a negative entry", lambda a: bool((a < 0).any())),
+            ("has large entries", lambda a: bool(np.abs(a).max() > LARGE)),
+            ("has three axes", lambda a: a.ndim == 3), ("is square", lambda a: a.ndim >= 2 and a.shape[-1] == a.shape[-2]),
+            ("is not square", lambda a: a.ndim >= 2 and a.shape[-1] != a.shape[-2]),
+            ("has more rows than columns", lambda a: a.ndim == 2 and a.shape[0] > a.shape[1]),
+            ("has more columns than rows", lambda a: a.ndim == 2 and a.shape[0] < a.shape[1]),
+        ):
+            yield f"{name} {words}", [test(a) for a in these]
