@@ -32,15 +32,18 @@ def ways(cases: list[Inputs]) -> Iterator[Change]:
     names = list(cases[0])
     kinds = {name: _kind([case.get(name) for case in cases]) for name in names}
     known = sorted((name for name in names if kinds[name]), key=lambda name: _group(kinds[name]) != "number")
-    for name in known:
-        table = {"number": NUMBER, "count": COUNT, "tensor": TENSOR, "ids": IDS, "mask": MASK, "list": LIST, "tensors": TENSORS}
-        for word, says, turn in table[kinds[name]]:
-            yield _one(name, word, says, turn)
     for i, one in enumerate(known):
         for other in known[i + 1 :]:
             if _group(kinds[one]) == _group(kinds[other]):
                 yield Change(f"{one}_and_{other}_exchanged", f"when {one} and {other} are exchanged",
                              lambda x, a=one, b=other: [x | {a: x[b], b: x[a]}])
+    for name in known:
+        table = {"number": NUMBER, "count": COUNT, "tensor": TENSOR, "ids": IDS, "mask": MASK, "list": LIST, "tensors": TENSORS}
+        for word, says, turn in table[kinds[name]]:
+            yield _one(name, word, says, turn)
+        if _group(kinds[name]) == "number":
+            for value in dict.fromkeys((*(case[name] for case in cases[:4]), 2, 10, 100, 0.5, -1, -100)):
+                yield _one(name, "constant", f"{{0}} is always {value:g}: is it a constant in your code?", lambda v, c=value: c)
     for one in known:
         for other in known:
             if one != other and _group(kinds[one]) == _group(kinds[other]):
@@ -131,9 +134,9 @@ TENSOR = (
     ("rounded", "{0} is rounded to whole numbers", lambda v: v.round()),
     ("shifted_back", "{0} is moved by one to the front (its last axis)", lambda v: _torch(v).roll(-1, -1)),
     ("shifted", "{0} is moved by one to the back (its last axis)", lambda v: _torch(v).roll(1, -1)),
+    ("rows_reversed", "the rows of {0} are in the opposite order", lambda v: _torch(v).flip(0)),
     ("rows_shifted_back", "the rows of {0} are moved by one to the front", lambda v: _torch(v).roll(-1, 0)),
     ("rows_shifted", "the rows of {0} are moved by one to the back", lambda v: _torch(v).roll(1, 0)),
-    ("rows_reversed", "the rows of {0} are in the opposite order", lambda v: _torch(v).flip(0)),
     ("centred", "the mean is taken off {0}", lambda v: v - v.mean()),
     ("averaged", "every row of {0} is the mean of its rows", lambda v: 0 * v + v.mean(0)),
     ("positive_part", "{0} is cut off at 0", lambda v: _torch(v).clamp_min(0)),
@@ -166,7 +169,7 @@ LIST = (
     ("inverse", "1/{0} stands in the place of {0}", lambda v: [1 / x for x in v]),
     ("exp", "exp is taken of {0} first", lambda v: [math.exp(x) for x in v]),
     ("log", "a logarithm is taken of {0} first", lambda v: [math.log(x) for x in v]),
-    ("ranks", "the ranks of {0} stand in the place of {0}", lambda v: [sorted(v).index(x) for x in v]),
+    ("ranks", "the ranks of {0} stand in the place of {0}", lambda v: [sorted(v).index(x) for x in v[: _bounded(len(v), int)]]),
     ("first_alone", "only the first of {0} is used", lambda v: v[:1]),
     ("last_alone", "only the last of {0} is used", lambda v: v[-1:]),
     ("all_one", "{0} is 1 throughout: has it no effect?", lambda v: [type(x)(1) for x in v]),
@@ -238,7 +241,7 @@ def _by_rows(cases: list[Inputs], known: list[str], kinds: dict[str, str]) -> It
             continue
         said = those[0] if len(those) == 1 else f"{', '.join(those[:-1])} and {those[-1]}"
         pick = lambda x, part, t=tuple(those): x | {n: x[n][part] for n in t}  # noqa: E731
-        every = lambda x, p=pick, n=lead: [p(x, slice(i, i + 1)) for i in range(min(len(x[n]), SMALL))]  # noqa: E731
+        every = lambda x, p=pick, n=lead: [p(x, slice(i, i + 1)) for i in range(_bounded(len(x[n]), int))]  # noqa: E731
         suffix = f"_{scope}" if scope else ""
         yield Change(f"mean_of_each{suffix}", f"when each of {said} is taken by itself, and the results are averaged: a mean of means, "
                      "where all belong together", every, lambda outputs: _joined(outputs, np.mean))

@@ -6,13 +6,16 @@ when an answer is wrong, and before a bundle is handed out. Here they are data, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from autograder.judging.symptoms.relations import in_a_word, in_quantities
 from autograder.judging.symptoms.seen import Seen
+
+
+ENOUGH = 3.0  # of what `_worth` gives: two numbers with decimals, three counts, one array
 
 
 @dataclass(frozen=True)
@@ -25,27 +28,33 @@ class Changed:
     name: str
     says: str
     outputs: list[Any]
-    also: str = ""  # another change that comes to the same in these cases
+    twins: list[tuple[str, str]] = field(default_factory=list)  # changes that come to the same in these cases: names and words
 
 
-def as_if_changed(seen: Seen, which: list[int], of: int | None, changes: list[Changed]) -> list[tuple[str, str]]:
-    """The changes that explain what came, in all the cases in which it is wrong. `which` are the cases that `seen` holds."""
-    found: list[tuple[str, str]] = []
-    if not seen.numeric and not all(isinstance(c, (str, bool)) for c in seen.came):
-        return found
-    for change in changes:
-        said = [_component(change.outputs[i], of) for i in which]
-        hits = 0
-        for came, right, there, wrong in zip(seen.came, seen.right, said, seen.wrong, strict=True):
+def as_if_changed(seen: Seen, which: list[int], of: int | None, changes: list[Changed]) -> dict[int, float]:
+    """The changes (by their place in the list) that explain what came in all cases, and how much that proves (see `ENOUGH`).
+
+    `which` are the cases that `seen` holds, and `of` is the value of the output that it looks at.
+    """
+    found: dict[int, float] = {}
+    for place, change in enumerate(changes):
+        proof = 0.0
+        for i, came, wrong in zip(which, seen.came, seen.wrong, strict=True):
+            there = _component(change.outputs[i], of)
             if there is None or not seen.same(came, there):
                 break
-            hits += _worth(came, right) if wrong else 0
+            proof += _worth(came) if wrong else 0.0
         else:
-            if hits >= 2:
-                found.append((change.name, change.says))
-                if change.also:
-                    found.append((change.name, change.also))
+            found[place] = proof
     return found
+
+
+def in_words(places: list[int], changes: list[Changed]) -> tuple[str, str]:
+    """The name and the sentence of the first of these changes; and a second one, where the cases cannot tell."""
+    every = [item for place in places for item in ((changes[place].name, changes[place].says), *changes[place].twins)]
+    (name, says), others = every[0], [words for _, words in every[1:2]]
+    also = f" It is also what comes out {others[0].split(':')[0].rstrip('?')}: these cases cannot tell." if others else ""
+    return name, f"Your values are what comes out {says}{'' if says.endswith('?') else '.'}{also}"
 
 
 def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Changed]) -> tuple[str, str] | None:
@@ -53,7 +62,8 @@ def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Chang
     if not seen.shapes_agree or seen.evidence < 2:
         return None
     for change in changes:
-        if not change.name.endswith("_zero"):
+        name = next((n for n in (change.name, *(t for t, _ in change.twins)) if n.endswith("_zero")), "")
+        if not name:
             continue
         rates, inputs = [], []
         for i, came, right, case in zip(which, seen.came, seen.right, seen.inputs, strict=True):
@@ -71,7 +81,7 @@ def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Chang
         else:
             said = in_a_word(np.array(rates)) or in_quantities(np.array(rates), inputs, seen.tolerance) if rates else None
             if said:
-                name = change.name.removesuffix("_zero")
+                name = name.removesuffix("_zero")
                 return f"part_of_{name}", f"What {name} brings in is {said[0]}, and the rest is right. {said[1][:1].upper()}{said[1][1:]}"
     return None
 
@@ -82,10 +92,10 @@ def _component(output: Any, of: int | None) -> Any:
     return np.asarray(output, float) if isinstance(output, (int, float, np.ndarray)) and not isinstance(output, bool) else output
 
 
-def _worth(came: Any, right: Any) -> float:
+def _worth(came: Any) -> float:
     """How much it proves that this came out as predicted: a number with decimals is hardly met by chance, a small count often is."""
     if not isinstance(came, np.ndarray):
         return 1.0
     if came.size > 1:
-        return 2.0 if np.any(came % 1) else 1.0
-    return 2.0 if float(came) % 1 and np.isfinite(came) else 1.0 if abs(float(came)) < 1000 else 2.0
+        return 3.0 if np.any(came % 1) or np.ptp(came) > 0 else 1.0
+    return 1.5 if np.isfinite(came) and (float(came) % 1 or abs(float(came)) >= 1000) else 1.0

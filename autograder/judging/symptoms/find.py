@@ -7,6 +7,7 @@ one tier that both hold are both said: the cases cannot tell them apart.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,19 @@ import numpy as np
 from autograder.asking.state import State
 from autograder.asking.values import Raised
 from autograder.judging.symptoms import order, relations, remainder, shapes, where, whole, words
-from autograder.judging.symptoms.changed import Changed, as_if_changed, part_of_it
+from autograder.judging.symptoms.changed import ENOUGH, Changed, as_if_changed, in_words, part_of_it
 from autograder.judging.symptoms.seen import Seen, numbers, tolerance_of
-from autograder.judging.symptoms.unanswered import unanswered
+from autograder.judging.symptoms.unanswered import direct, unanswered, wrong_shape
 
 Found = tuple[str, str]  # a symptom's name and its sentence
 
-EMPTY = (whole.zeros, whole.handed_back, words.other_case, words.an_input_itself, words.exchanged_words, words.same_word)
+EMPTY = (whole.zeros, relations.rounded, whole.input_handed_back, whole.same_whatever, words.other_case, words.an_input_itself, words.exchanged_words, words.same_word)
 RELATED = (
-    relations.sign, relations.factor, relations.by_a_quantity, relations.function_of_it, order.transposed, order.reversed_order,
-    order.shifted, relations.offset, remainder.by_an_input, remainder.with_an_input, order.in_another_order,
+    relations.sign, relations.factor, relations.function_of_it, relations.by_a_quantity, order.places, relations.offset, relations.rest,
+    remainder.by_an_input, remainder.with_an_input,
 )
 SHAPED = (shapes.another_shape, shapes.not_reduced, shapes.reduced, shapes.a_part)
-BUILT = (whole.same_whatever, whole.one_for_all, whole.made_of_inputs, relations.rounded, remainder.row_factor, remainder.row_shift,
-         shapes.shape_of_an_input)
+BUILT = (whole.one_for_all, whole.handed_back, whole.made_of_inputs, relations.common_factor, remainder.row_factor, remainder.row_shift, shapes.shape_of_an_input)
 HINTS = (where.not_a_number, words.one_word_wrong, words.no_such_word, where.entries, where.cases, where.not_zero, where.zero,
          where.cannot_be)  # they say where, or what cannot be, and not what was done
 HINTED = frozenset({"not_a_number", "one_word_wrong", "no_such_word", "entries", "cases", "not_zero", "zero", "cannot_be",
@@ -55,6 +55,9 @@ def symptoms(trial: Any, outcomes: list[Any], readings: list[Any], changes: Call
     right = [trial.cases[i]["expected"] for i in index]
     came = [readings[i][0] for i in index]
     found = _in_values(trial, index, came, right, changes)
+    if not found:
+        plain = wrong_shape(trial, index, came)
+        found = [plain] if plain else []
     if not found and any(complaint for _, complaint in readings):
         plain = unanswered(trial, outcomes, readings)
         return [plain] if plain else []
@@ -73,40 +76,72 @@ def _in_values(trial: Any, index: list[int], came: list[Any], right: list[Any], 
     says = order.values_in_another_order(came, right, same) if len(wrong) > 1 else None
     if says:
         return [("values_in_another_order", says)]
+    for k in wrong:
+        for j in range(len(several)):
+            if j != k and all(several[j].same(c, r) for c, r in zip(several[k].came, several[j].right, strict=True)):
+                names = _names(trial)
+                return [("value_of_another", f"{_which([k], names)} is what {_which([j], names)} should be: look at which is which.")]
+    if len(wrong) > 1:
+        joint = [as_if_changed(several[k], index, k, changes()) for k in wrong]
+        common = [place for place in joint[0] if all(place in f for f in joint) and sum(f[place] for f in joint) >= ENOUGH]
+        related = [_asked((*EMPTY, *RELATED), several[k]) for k in wrong]
+        if common and not (related[0] and all(r[:1] == related[0][:1] for r in related)):
+            return [in_words(common, changes())]
     each = {k: _of_one(several[k], index, k, changes) for k in wrong}
-    names = {part["of"]: part["name"] for part in reversed(trial.parts) if part["of"] is not None}
+    names = _names(trial)
     told = [k for k in wrong if each[k]]
     if not told:
         return []
     first = each[told[0]]
     if all(each[k] == first for k in wrong):  # one cause
         return first if len(wrong) == len(several) else [(n, f"{_which(wrong, names)}: {_small(s)}") for n, s in first]
-    return [(name, f"{_which([k], names)}: {_small(says)}") for k in told for name, says in each[k][:1]]
+    return [(name, f"{_which([k], names)}: {_small(says)}") for k in told[:2] for name, says in each[k][:1]]
 
 
 def _of_one(seen: Seen, index: list[int], of: int | None, changes: Callable) -> list[Found]:
     """The symptoms of one value of the output."""
+    if not seen.inputs[0] and len(seen.inputs) > 1:  # a probe stands between: what it counted is no function of the inputs
+        return _asked((whole.zeros, *SHAPED, where.not_a_number, words.one_word_wrong, where.entries), seen)[:1]
     whole_set = [(seen, index, "")]
     if any(seen.wrong) and not all(seen.wrong):
         wrong = [i for i, w in zip(index, seen.wrong, strict=True) if w]
         whole_set.append((seen.only_wrong, wrong, "Where it is wrong: "))
     for tier in (EMPTY, SHAPED, RELATED):
-        for part, _, prefix in whole_set:
+        for part, _, prefix in whole_set[:1] if tier is EMPTY else whole_set:
+            if prefix and part.evidence < 2:
+                continue
             found = [(n, _prefixed(prefix, s, part)) for n, s in _asked(tier, part)]
             if found:
                 return found[:2]
     for part, which, prefix in whole_set:
-        found = as_if_changed(part, which, of, changes())
+        found = [place for place, proof in as_if_changed(part, which, of, changes()).items() if proof >= ENOUGH]
         scaled = None if found else part_of_it(part, which, of, changes())
         if found or scaled:
-            name, says = scaled or _changed(found)
+            name, says = scaled or in_words(found, changes())
             return [(name, _prefixed(prefix, says, part))]
+    inside = _inside(seen)
+    if inside:
+        return [inside]
     for tier in (BUILT, HINTS):
         for part, _, prefix in whole_set if tier is BUILT else whole_set[:1]:
             found = [(n, _prefixed(prefix, s, part)) for n, s in _asked(tier, part)]
             if found:
                 return found[:1]
     return []
+
+
+def _inside(seen: Seen) -> Found | None:
+    """One relation for those entries that are wrong, where others are right."""
+    wrong = where.wrong_entries(seen)
+    if wrong is None or sum(int(w.sum()) for w in wrong) < 3:
+        return None
+    pairs = [(c[w], r[w]) for c, r, w in zip(seen.came, seen.right, wrong, strict=True) if w.any()]
+    inner = replace(seen, came=[c for c, _ in pairs], right=[r for _, r in pairs], inputs=[{}] * len(pairs), labels=[""] * len(pairs))
+    for name, symptom in (("sign", relations.sign), ("factor", relations.factor), ("offset", relations.offset)):
+        said = symptom(inner)
+        if said:
+            return name, f"Some of your values are right. Among the others, {_small(said)}"
+    return None
 
 
 def _asked(tier: tuple[Callable, ...], seen: Seen) -> list[Found]:
@@ -118,12 +153,6 @@ def _asked(tier: tuple[Callable, ...], seen: Seen) -> list[Found]:
             if tier is not RELATED:
                 break
     return found
-
-
-def _changed(found: list[Found]) -> Found:
-    (name, says), others = found[0], [says for _, says in found[1:2]]
-    also = f" It is also what comes out {others[0].rstrip('?')}: these cases cannot tell." if others else ""
-    return name, f"Your values are what comes out {says}{'' if says.endswith('?') else '.'}{also}"
 
 
 def _by_shape(trial: Any, outcomes: list[Any], index: list[int]) -> list[Found]:
@@ -142,7 +171,7 @@ def _by_shape(trial: Any, outcomes: list[Any], index: list[int]) -> list[Found]:
 def _fewer_values(trial: Any, values: list[Any], right: list[tuple]) -> list[Found]:
     """One of the values that were asked for, alone; or some of them, or more."""
     tolerance = trial.tolerance
-    names = {part["of"]: part["name"] for part in reversed(trial.parts) if part["of"] is not None}
+    names = _names(trial)
     count = len(right[0])
     for k in range(count):
         wanted, came = [numbers(r[k]) for r in right], [numbers(v) for v in values]
@@ -159,8 +188,14 @@ def _fewer_values(trial: Any, values: list[Any], right: list[tuple]) -> list[Fou
     return []
 
 
+def _names(trial: Any) -> dict[int, str]:
+    """What the values of the output are called: after the first part that looks at each."""
+    return {part["of"]: part["name"] for part in reversed(trial.parts) if part["of"] is not None}
+
+
 def trial_inputs(trial: Any, index: list[int]) -> list[dict[str, Any]]:
-    return [trial.cases[i]["inputs"] for i in index]
+    """The inputs that the student's function itself was given; none where a probe of its own stands between."""
+    return [trial.cases[i]["inputs"] if direct(trial) else {} for i in index]
 
 
 def _seen(trial: Any, index: list[int], came: list[Any], right: list[Any]) -> Seen:

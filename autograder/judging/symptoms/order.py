@@ -10,6 +10,15 @@ import numpy as np
 from autograder.judging.symptoms.seen import Seen
 
 
+def places(seen: Seen) -> tuple[str, str] | None:
+    """The first of the symptoms below that holds."""
+    for symptom in (transposed, reversed_order, shifted, in_another_order):
+        said = symptom(seen)
+        if said:
+            return symptom.__name__, said
+    return None
+
+
 def transposed(seen: Seen) -> str | None:
     if seen.numeric and all(r.ndim >= 2 for r in seen.right) and _turned(seen, lambda r: np.swapaxes(r, -1, -2)):
         return "These are the right values with rows and columns exchanged: transpose the result (or one factor less)."
@@ -32,6 +41,12 @@ def shifted(seen: Seen) -> str | None:
             if all(_moved(seen, c, r, axis, by) for c, r in zip(seen.came, seen.right, strict=True)):
                 size, way = ("one place" if abs(by) == 1 else "two places"), ("late" if by > 0 else "early")
                 return f"These are the right values, {size} too {way}: the value of each position stands at another."
+    for name in seen.inputs[0]:
+        steps = [case.get(name) for case in seen.inputs]
+        if all(isinstance(s, int) and not isinstance(s, bool) and s > 0 for s in steps):
+            for way, turn in (("late", 1), ("early", -1)):
+                if all(_moved(seen, c, r, -1, turn * s) for c, r, s in zip(seen.came, seen.right, steps, strict=True)):
+                    return f"These are the right values, {name} places too {way}: the value of each position stands at another."
     return None
 
 

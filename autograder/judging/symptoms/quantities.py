@@ -29,7 +29,8 @@ def quantities(inputs: list[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 def scalars(inputs: dict[str, Any]) -> dict[str, float]:
     """The inputs that are one number."""
-    return {name: float(v) for name, v in inputs.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+    return {name: float(v) for name, v in inputs.items()
+            if isinstance(v, (int, float)) and not isinstance(v, bool) and name != "seed"}
 
 
 def of_one(inputs: dict[str, Any]) -> dict[str, float]:
@@ -37,10 +38,14 @@ def of_one(inputs: dict[str, Any]) -> dict[str, float]:
     out: dict[str, float] = scalars(inputs)
     for name, value in inputs.items():
         array = numbers(value)
+        if isinstance(value, dict) and value and all(isinstance(v, (int, float)) for v in value.values()):
+            array = np.array(list(value.values()), float)
         if array is None:
             if isinstance(value, (list, tuple, dict)):
                 out[f"the number of entries of {name}"] = float(len(value))
             continue
+        if array.ndim == 1 and array.size > 1 and np.isfinite(array).all() and isinstance(value, (list, tuple, dict)):
+            out[f"the sum of {name}"] = float(array.sum())
         if 1 <= array.ndim <= 3:
             for word, size in zip(AXES[array.ndim], array.shape, strict=True):
                 out[f"the number of {word} of {name}"] = float(size)

@@ -36,8 +36,8 @@ FACTORS = (
     (math.sqrt(2), "√2 times", "is a 2 under the wrong root?"), (1 / math.sqrt(2), "1/√2 times", "is a 2 under the wrong root?"),
 )
 POWERS = (  # of a size or a scalar of the inputs
-    (1.0, "times {0}", "Is {0} multiplied in once too often, or is a division by it missing (a sum where a mean is asked for)?"),
-    (-1.0, "divided by {0}", "Is there a division by {0} too many (a mean where a sum is asked for), or is the factor missing?"),
+    (1.0, "times {0}", "Is {0} multiplied in once too often, or is a division by it missing{1}?"),
+    (-1.0, "divided by {0}", "Is there a division by {0} too many{2}, or is the factor missing?"),
     (2.0, "times the square of {0}", "Does {0} stand there twice too often?"),
     (-2.0, "divided by the square of {0}", "Is the square of {0} missing?"),
     (0.5, "times the root of {0}", "Is {0} under a root where it should not be, or the other way round?"),
@@ -82,7 +82,7 @@ def in_quantities(rate: np.ndarray, inputs: list[dict], tolerance: float) -> tup
     turned, also = (-rate, ", with the other sign") if (rate < 0).all() else (rate, "")
     if (turned <= 0).any() or np.allclose(rate, 1):
         return None
-    known = {name: v for name, v in quantities(inputs).items() if (v > 0).all()}
+    known = {name: v for name, v in quantities(inputs).items() if (v > 0).all() and not np.allclose(v, 1, rtol=1e-3)}
     found = []
     for words, asks, value in _monomials(known):
         if np.allclose(value, turned, rtol=max(1e-4, 10 * tolerance)) and not np.allclose(value, 1):
@@ -107,7 +107,14 @@ def _monomials(known: dict[str, np.ndarray]):
     with np.errstate(all="ignore"):
         for power, words, asks in POWERS:
             for name, value in known.items():
-                yield words.format(name), asks.format(name), value**power
+                is_size = name.startswith("the number")
+                if is_size and "all entries" in name and abs(power) != 1:
+                    continue
+                sizes = (" (a sum where a mean is asked for)", " (a mean where a sum is asked for)") if is_size else ("", "")
+                yield words.format(name), asks.format(name, *sizes), value**power
+                if abs(power) == 1:
+                    yield f"{words.format(name)} and doubled", asks.format(name, "", ""), 2 * value**power
+                    yield f"{words.format(name)} and halved", asks.format(name, "", ""), value**power / 2
         for name, n in known.items():
             if name.startswith("the number") and (n > 1).all():
                 asks = f"Is it n where n - 1 is asked for, or the other way round, with n {name}?"
@@ -166,8 +173,6 @@ FUNCTIONS: tuple[tuple[str, Callable, str], ...] = (
     ("inverse_root", lambda r: r**-0.5, "one over the root of the right one"),
     ("inverse_square", lambda r: r**-2, "one over the square of the right one"),
     ("complement", lambda r: 1 - r, "1 minus the right one: the other share (or the other class) was asked for"),
-    ("less_one", lambda r: r - 1, "the right one less 1"),
-    ("plus_one", lambda r: r + 1, "the right one plus 1: do you count from 1 where it is from 0, or one too many?"),
     ("percent_off", lambda r: 100 * (1 - r), "100 minus the percentage: asked is the other share, as a fraction"),
     ("absolute", np.abs, "right but without its sign: no absolute value belongs there"),
     ("minus_absolute", lambda r: -np.abs(r), "minus the size of the right one: the sign has to come from the data"),
@@ -192,13 +197,21 @@ FUNCTIONS: tuple[tuple[str, Callable, str], ...] = (
 )
 
 
+OF_SIGNS = ("absolute", "minus_absolute", "cut_at_zero", "cut_above_zero")  # the same as a sign, or nothing, where all have one
+OF_ROWS = ("softmax", "log_softmax", "sums_to_one", "largest_is_one", "length_is_one", "centred", "added_up")
+
+
 def function_of_it(seen: Seen) -> tuple[str, str] | None:
     """A logarithm, a root, a complement ... of the right value. Returns its name and its sentence."""
     if not seen.shapes_agree or seen.evidence < 1:
         return None
-    few = seen.evidence < 2
+    both = any((r < 0).any() for r in seen.right) and any((r > 0).any() for r in seen.right)
+    arrays, whole = all(r.ndim for r in seen.right), all(not np.any(v % 1) for v in (*seen.came, *seen.right))
     for name, turn, words in FUNCTIONS:
-        if few and name in ("less_one", "plus_one", "cut_at_zero", "absolute", "softmax", "sums_to_one"):
+        if whole and name not in (*OF_SIGNS, "square", "complement", "added_up", "percent_off"):
+            continue
+        if (name in OF_SIGNS and not both and name != "absolute") or (name in OF_ROWS and not arrays) or \
+                (seen.evidence < 2 and name in (*OF_SIGNS, *OF_ROWS)):
             continue
         try:
             if seen.turned(turn):
@@ -236,14 +249,46 @@ def offset(seen: Seen) -> str | None:
         gaps = [c - r for c, r in zip(seen.came, seen.right, strict=True)]
     if not all(np.isfinite(g).all() and g.size for g in gaps):
         return None
+    if _largest(seen.right) < 1e-3 * _largest(seen.came):
+        return None
     each = [float(g.mean()) for g in gaps]
     if not all(seen.same(c, r + e) for c, r, e in zip(seen.came, seen.right, each, strict=True)):
         return None
     if np.allclose(each, each[0], rtol=1e-4, atol=1e-9) and abs(each[0] * 12 - round(each[0] * 12)) < 1e-3:
         size, way = f"{abs(each[0]):.4g}", "large" if each[0] > 0 else "small"
-        return f"Every value is too {way} by {size}, in all cases: is something counted once too often, or not at all?"
+        ask = {1.0: "do you count from 1 where it is from 0, or one too many?",
+               -1.0: "do you count from 0 where it is from 1, or one too few?"}.get(
+                   round(each[0], 6), "is something counted once too often, or not at all?")
+        if abs(each[0]) <= 2 or any(r.size > 2 for r in seen.right):
+            return f"Every value is too {way} by {size}, in all cases: {ask}"
     for name, value in quantities(seen.inputs).items():
         for times, words in ((1, ""), (-1, ""), (2, "twice "), (-2, "twice "), (0.5, "half "), (-0.5, "half ")):
             if np.allclose(each, times * value, rtol=1e-4, atol=1e-9):
                 return f"Every value is too {'large' if times > 0 else 'small'} by {words}{name}: is it added where it is not to be?"
     return None
+
+
+def _largest(values: list[np.ndarray]) -> float:
+    return max(float(np.abs(v).max()) if v.size else 0.0 for v in values)
+
+
+def rest(seen: Seen) -> str | None:
+    """What came and what is right add up to a size, a scalar or a sum of the inputs: the other part of a whole."""
+    if not seen.shapes_agree or seen.evidence < 2:
+        return None
+    if _largest(seen.right) < 1e-3 * _largest(seen.came):
+        return None
+    for name, value in quantities(seen.inputs).items():
+        if all(seen.same(c + r, np.full(r.shape, v)) for c, r, v in zip(seen.came, seen.right, value, strict=True)):
+            return f"Every value is {name} minus the right one: you have the other part of the whole."
+    return None
+
+
+def common_factor(seen: Seen) -> str | None:
+    """In each case one factor for all entries, but none that has a name."""
+    rate = _rate(seen)
+    if rate is None or seen.evidence < 3 or all(r.size < 3 for r in seen.right):
+        return None
+    said = ", ".join(f"{r:.4g}" for r in rate[:3])
+    return f"In each case all your values are the right ones times one factor ({said}{' ...' if len(rate) > 3 else ''}): the direction is " \
+           "right, and the scale is not."

@@ -55,7 +55,8 @@ def _by_lines(seen: Seen, explained: Callable, says: str) -> str | None:
         if not any(r.shape[-1] > 1 for _, r in pairs):
             continue
         with np.errstate(all="ignore"):
-            if all(r.size and np.isfinite(c).all() and seen.same(c, np.nan_to_num(explained(c, r))) for c, r in pairs):
+            made = [np.nan_to_num(explained(c, r)) for c, r in pairs]
+            if all(r.size and np.isfinite(c).all() and seen.same(c, m) for (c, r), m in zip(pairs, made, strict=True)):
                 return says.format(line, line)
     return None
 

@@ -55,6 +55,10 @@ def reduced(seen: Seen) -> str | None:
     if not seen.numeric or seen.shapes_agree:
         return None
     pairs = list(zip(seen.came, seen.right, strict=True))
+    for axis in range(min(r.ndim for _, r in pairs)):
+        for place, words in ((0, "first"), (-1, "last")):
+            if all(seen.same(c, np.take(r, place, axis)) for c, r in pairs):
+                return f"You return only the {words} of the right values along the {AXES[axis]} axis: all of them are asked for."
     for word, function, _ in REDUCTIONS:
         name = {"sum": "the sum", "mean": "the mean", "max": "the largest", "min": "the smallest"}[word]
         if all(seen.same(c, np.asarray(function(r), float)) for c, r in pairs):
@@ -62,10 +66,6 @@ def reduced(seen: Seen) -> str | None:
         for axis in range(min(r.ndim for _, r in pairs)):
             if all(seen.same(c, np.asarray(function(r, axis=axis), float)) for c, r in pairs):
                 return f"You return {name} of the right values along the {AXES[axis]} axis: keep them apart."
-    for axis in range(min(r.ndim for _, r in pairs)):
-        for place, words in ((0, "first"), (-1, "last")):
-            if all(seen.same(c, np.take(r, place, axis)) for c, r in pairs):
-                return f"You return only the {words} of the right values along the {AXES[axis]} axis: all of them are asked for."
     return None
 
 
@@ -85,7 +85,21 @@ def a_part(seen: Seen) -> str | None:
                     seen.same(c, cut(r, c)) if short else c.shape[axis] >= r.shape[axis] and seen.same(cut(c, r), r) for c, r in pairs):
                 what = "are missing at" if short else "are too many at"
                 return f"These are the right values, but some {what} the {words} (axis {axis}): {_lengths(pairs, axis)}."
+    if all(c.shape[0] <= r.shape[0] and c.shape[1:] == r.shape[1:] and _some_of(seen, c, r) for c, r in pairs):
+        return f"These are some of the right values, in their order, and the others are missing: {_lengths(pairs, 0)}."
     return None
+
+
+def _some_of(seen: Seen, came: np.ndarray, right: np.ndarray) -> bool:
+    """Whether what came is the right thing with some of its rows left out."""
+    place = 0
+    for row in came:
+        while place < len(right) and not seen.same(row, right[place]):
+            place += 1
+        if place == len(right):
+            return False
+        place += 1
+    return len(came) > 0
 
 
 def shape_of_an_input(seen: Seen) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograder.asking.state import State
-from autograder.asking.values import Raised
+from autograder.asking.values import Raised, shape
 
 Found = tuple[str, str]  # the symptom's name and its sentence
 
@@ -22,11 +22,16 @@ def unanswered(trial: Any, outcomes: list[Any], readings: list[Any]) -> Found | 
     asked = f"For {case['label']!r} {asked_for(trial, case['expected'])} is asked for."
     some = len(hits) < sum(not isinstance(case["expected"], Raised) for case in trial.cases)
     if outcome.state == State.RAISED:
-        return "raised_in_some_cases" if some else "raised", f"{_sentence(complaint)} {given(case['inputs'])} {asked}"
+        return "raised_in_some_cases" if some else "raised", f"{_sentence(complaint)} {given(trial, case['inputs'])} {asked}"
     if outcome.value is None:
         printed = " What a function prints is not returned: write return instead of print." if outcome.printed.strip() else ""
         return "returned_none", f"{_sentence(complaint)}{printed} {asked}"
     return "another_type", f"{_sentence(complaint)} {asked}"
+
+
+def direct(trial: Any) -> bool:
+    """Whether the student's function is called on the inputs as they are, and not by a probe of its exercise."""
+    return trial.probe in ("calling.call", "calling.without_autograd")
 
 
 def _not_refused(trial: Any, hits: list[Any]) -> Found:
@@ -35,9 +40,19 @@ def _not_refused(trial: Any, hits: list[Any]) -> Found:
     error = case["expected"].error
     if outcome.state == State.RAISED:
         return "another_error", f"{_sentence(complaint)} Write `raise {error}(...)` with a sentence that says what is wrong."
-    which = "none of them" if len(hits) == len(right) else f"not {case['label']!r}"
-    said = f"Some inputs are to be refused, and you refuse {which}: test the inputs first, and `raise {error}(...)`."
-    return "not_refused", f"{said} {given(case['inputs'])}"
+    which = "you refuse none of them" if len(hits) == len(right) else f"{case['label']!r} is not"
+    said = f"Some inputs are to be refused, and {which}: test the inputs first, and `raise {error}(...)`."
+    return "not_refused", f"{said} {given(trial, case['inputs'])}"
+
+
+def wrong_shape(trial: Any, index: list[int], came: list[Any]) -> Found | None:
+    """Readable, in a shape that was not asked for: which is, and what went in."""
+    for i, value in zip(index, came, strict=True):
+        case = trial.cases[i]
+        if shape(value) != shape(case["expected"]):
+            said = f"Expected shape {shape(case['expected'])}, came {shape(value)} for {case['label']!r}."
+            return "wrong_shape", f"{said} {given(trial, case['inputs'])}"
+    return None
 
 
 def asked_for(trial: Any, expected: Any) -> str:
@@ -65,8 +80,10 @@ def _one(expected: Any) -> str:
     return f"a tensor of shape {tuple(expected.shape)}"
 
 
-def given(inputs: dict[str, Any]) -> str:
-    """The inputs of a case, as briefly as it goes: shapes of tensors, numbers as they are."""
+def given(trial: Any, inputs: dict[str, Any]) -> str:
+    """The inputs of a case, as briefly as it goes: shapes of tensors, numbers as they are. None where a probe stands between."""
+    if not direct(trial):
+        return ""
     said = [f"{name} {_brief(value)}" for name, value in inputs.items()]
     return f"The inputs there: {', '.join(said)}." if said else ""
 

@@ -15,7 +15,7 @@ LARGE = 50.0  # exp of it, summed and squared, is beyond float32
 
 def entries(seen: Seen) -> str | None:
     """Right everywhere but at one kind of place, which is the same in every case."""
-    wrong = _wrong_entries(seen)
+    wrong = wrong_entries(seen)
     if wrong is None:
         return None
     best: tuple[int, str] | None = None
@@ -24,9 +24,9 @@ def entries(seen: Seen) -> str | None:
         if not all(words in m for m in masks):
             continue
         inside = all(not (w & ~m[words]).any() for w, m in zip(wrong, masks, strict=True))
-        proper = all((~m[words]).any() for w, m in zip(wrong, masks, strict=True) if w.any())
-        if inside and proper:
-            size = sum(int(m[words].sum()) for m in masks)
+        size, all_of_them = sum(int(m[words].sum()) for m in masks), sum(w.size for w in wrong)
+        telling = all_of_them - size >= max(4, 0.25 * all_of_them) and sum(int(w.sum()) for w in wrong) >= 0.5 * size
+        if inside and telling:
             best = min(best or (size, words), (size, words), key=lambda pair: pair[0])
     return f"Your values are right everywhere but {best[1]}: look at what happens there." if best else None
 
@@ -38,7 +38,8 @@ def cases(seen: Seen) -> str | None:
     found = [words for words, holds in _conditions(seen) if holds == seen.wrong]
     if not found:
         return None
-    also = f" (or where {found[1]})" if len(found) > 1 else ""
+    other = [words for words in found[1:] if words.split(" is ")[0] != found[0].split(" is ")[0]]
+    also = f" (or where {other[0]}: these cases cannot tell)" if other else ""
     return f"Your values are wrong in exactly those cases where {found[0]}{also}, and right in the others."
 
 
@@ -95,12 +96,10 @@ def cannot_be(seen: Seen) -> str | None:
     every, came = np.concatenate([r.ravel() for _, r in pairs]), np.concatenate([c.ravel() for c, _ in pairs])
     if every.size >= 3 and np.isfinite(every).all() and np.isfinite(came).all():
         if every.min() >= 0 and came.min() < -1e-6 * max(1.0, every.max()):
-            return f"Nothing can be negative here, and you return {came.min():.3g}: is a difference the other way round, or a minus?"
-        if every.max() <= 0 and came.max() > 1e-6:
-            return f"Nothing can be positive here, and you return {came.max():.3g}."
+            return f"No right value is negative in these cases, and you return {came.min():.3g}: is a difference the other way round?"
         if every.min() >= -1 and every.max() <= 1 and np.ptp(every) > 0.01 and np.abs(came).max() > 1.001 and np.any(every % 1):
-            return f"No right value here is beyond {'0 to 1' if every.min() >= 0 else '-1 to 1'}, and you return " \
-                   f"{came[np.abs(came).argmax()]:.4g}: something is not divided by its total."
+            return f"All right values lie between {'0 and 1' if every.min() >= 0 else '-1 and 1'} in these cases, and you return " \
+                   f"{came[np.abs(came).argmax()]:.4g}: look at the size first."
     return None
 
 
@@ -126,7 +125,8 @@ def _at(place: tuple[int, ...]) -> str:
     return f"row {row}, column {column} ({side} the diagonal)"
 
 
-def _wrong_entries(seen: Seen) -> list[np.ndarray] | None:
+def wrong_entries(seen: Seen) -> list[np.ndarray] | None:
+    """Which entries are wrong, case by case; None where none of them, or all, are."""
     if not seen.shapes_agree or not all(r.ndim for r in seen.right) or not seen.evidence:
         return None
     with np.errstate(all="ignore"):
@@ -135,8 +135,7 @@ def _wrong_entries(seen: Seen) -> list[np.ndarray] | None:
             finite = r[np.isfinite(r)]
             size = float(np.abs(finite).max()) if finite.size else 0.0
             out.append(~((np.abs(c - r) <= seen.tolerance * size + TINY) | (c == r)))
-    right = sum(int((~w).sum()) for w in out)
-    return out if right >= 2 and all((~w).any() for w in out if w.any()) else None
+    return out if any((~w).any() for w in out if w.any()) else None
 
 
 def _places(right: np.ndarray, inputs: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
@@ -185,11 +184,16 @@ def _conditions(seen: Seen) -> Iterator[tuple[str, list[bool]]]:
         ))):
             yield f"{name} {words}", list(map(bool, holds))
     names = list(known)
+    counted = {name: name.startswith("the number") or any(isinstance(case.get(name), int) for case in seen.inputs) for name in names}
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             a, b = known[one], known[other]
+            if one.startswith("the sum") or other.startswith("the sum") or counted[one] != counted[other]:
+                continue
             yield f"{one} differs from {other}", list(map(bool, a != b))
             yield f"{one} is {other}", list(map(bool, a == b))
+            if one.startswith("the number") and other.startswith("the number"):
+                continue
             yield f"{one} is below {other}", list(map(bool, a < b))
             yield f"{one} is above {other}", list(map(bool, a > b))
             yield f"{one} is at least {other}", list(map(bool, a >= b))

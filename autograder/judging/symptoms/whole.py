@@ -48,6 +48,14 @@ def handed_back(seen: Seen) -> str | None:
     return None
 
 
+def input_handed_back(seen: Seen) -> tuple[str, str] | None:
+    """The same, where it can be no accident: an array, or a number with decimals. A small count soon equals another."""
+    several = seen.numeric and len({float(c) for c in seen.came if c.size == 1}) >= 3 and all(np.abs(c).max() >= 10 for c in seen.came)
+    telling = seen.numeric and seen.evidence >= 2 and (several or any(c.size > 1 or (c.size and float(c.ravel()[0]) % 1) for c in seen.came))
+    said = handed_back(seen) if telling else None
+    return ("handed_back", said) if said else None
+
+
 def made_of_inputs(seen: Seen) -> str | None:
     """A sum, a mean, a softmax of one input alone, or two inputs added, multiplied ...; which is not what is asked for."""
     if not seen.numeric or seen.evidence < 2:
@@ -72,10 +80,18 @@ def _equal(seen: Seen, came: np.ndarray, value: np.ndarray) -> bool:
 
 def _made(inputs: dict) -> Iterator[tuple[str, np.ndarray]]:
     """Words for what can be made of the inputs in one step, and its value."""
-    arrays = {name: a for name, v in inputs.items() if (a := numbers(v)) is not None and a.size}
+    arrays = {}
+    for name, value in inputs.items():
+        a = numbers(list(value.values()) if isinstance(value, dict) else value)
+        if a is not None and a.size:
+            arrays[name] = a
     with np.errstate(all="ignore"):
         for name, a in arrays.items():
             yield from _of_one(name, a)
+            if a.ndim == 2:
+                for words, line in (("the first row", a[0]), ("the last row", a[-1]), ("the first column", a[:, 0]),
+                                    ("the last column", a[:, -1]), ("the diagonal", np.diagonal(a))):
+                    yield from _of_one(f"{words} of {name}", line)
         for one, a in arrays.items():
             for other, b in arrays.items():
                 if one != other:
