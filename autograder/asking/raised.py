@@ -8,7 +8,7 @@ import os
 import re
 import traceback
 
-OURS = os.path.dirname(__file__)  # whose lines are no use to a student
+OURS = os.path.dirname(__file__) + os.sep  # whose lines are no use to a student
 _MATRICES = (  # how torch and NumPy say that two matrices cannot be multiplied
     (re.compile(r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)"),
      "a matrix of shape ({0}, {1}) cannot be multiplied by one of shape ({2}, {3}), since {1} is not {2}"),
@@ -53,7 +53,7 @@ def in_words(text: str) -> str:
 
 
 def _where(error: BaseException) -> str:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if os.path.dirname(f.filename) != OURS]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(OURS)]
     own = [f for f in frames if "site-packages" not in f.filename and "/lib/python" not in f.filename] or frames
     if not own or not own[-1].lineno:
         return ""

@@ -165,11 +165,16 @@ def test_a_derivative_by_hand_is_by_hand(answer):
     assert outcome.state == "raised" and "autograd is switched off here" in outcome.message
 
 
+def misshapen(w):
+    return w @ torch.ones(3, 3)
+
+
 def test_by_hand_is_asked_as_ever_and_says_what_it_wants():
     inputs = {"w": torch.tensor([1.0, 2.0])}
     (outcome,) = ask_all(lambda w: 2 * w, without_autograd, [inputs])
     assert outcome.value.tolist() == [2.0, 4.0] and outcome.changed == []
     (outcome,) = ask_all(lambda w: w.mul_(2), without_autograd, [inputs])
     assert outcome.changed == ["w"]  # it works on what the judge looks at afterwards
-    (outcome,) = ask_all(lambda w: w @ torch.ones(3, 3), without_autograd, [inputs])
+    (outcome,) = ask_all(misshapen, without_autograd, [inputs])
+    assert "w @ torch.ones" in outcome.message  # the student's line, not the probe's
     assert "switched off" not in outcome.message  # another mistake keeps its own sentence
