@@ -1,15 +1,13 @@
 """What the model answer gives for inputs that are changed in one way: `alpha` squared, two arguments exchanged, one left out.
 
 A wrong answer very often is the right function of something else. Whoever writes (alpha / r)² has, in every case, the values
-that come out for alpha² / r. So each input is changed in each way that its kind knows, the model answer is asked, and what it
-gives is data for `autograder.judging.symptoms.changed`. A change that makes no difference in any case is left out, and of two
-that come to the same the first is kept, with the words of the second.
+that come out for alpha² / r. So each input is changed in each way that its kind knows (`kinds`), the model answer is asked, and
+what it gives is data for `autograder.judging.symptoms.changed`.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,77 +20,47 @@ from autograder.exercises.kinds import Change, ways
 from autograder.judging.symptoms.changed import Changed
 
 MOST = 400  # changes of one exercise
-TWINS = 3  # that are remembered
 
 
 def changes(exercise: Exercise, cases: list[dict[str, Any]]) -> list[Changed]:
-    """The changes that make a difference in these cases, with what the model answer gives. Takes some hundredths of a second.
+    """The changes that these inputs allow. What the model answer gives for one is computed when it is looked at, case by case.
 
     Only for exercises that call a function on its inputs: a probe of its own may train, and is not run for this.
     """
     told = [case for case in cases if case["held"] is None and not isinstance(case["expected"], Raised)]
     if exercise.probe not in (call, without_autograd) or not told or not told[0]["inputs"]:
         return []
-    right = exercise.expected or (lambda **inputs: exercise.answer(**inputs))
-    found: list[Changed] = []
-    flat: list[np.ndarray] = [_flat([case["expected"] for case in cases], cases)]
-    for change in list(ways([case["inputs"] for case in told]))[:MOST]:
-        outputs = [_output(right, case, change) for case in cases]
-        mine = _flat(outputs, cases)
-        if np.isnan(mine).all() or _near(mine, flat[0], exercise.tolerance, gaps=False):
-            continue
-        twin = next((i for i, other in enumerate(flat[1:]) if _near(mine, other, exercise.tolerance)), None)
-        if twin is None:
-            found.append(Changed(change.name, change.says, outputs))
-            flat.append(mine)
-        elif len(found[twin].twins) < TWINS:
-            found[twin].twins.append((change.name, change.says))
-    return found
+    right = exercise.expected or exercise.answer
+    made = list(ways([case["inputs"] for case in told]))[:MOST]
+    return [Changed(change.name, change.says, _Outputs(right, change, cases)) for change in made]
 
 
-def _flat(outputs: list[Any], cases: list[dict[str, Any]]) -> np.ndarray:
-    """All numbers of all cases in one row, nan where there is none; a word is a number of its own."""
-    rows = []
-    for output, case in zip(outputs, cases, strict=True):
-        for value, expected in zip(_values(output, case["expected"]), _values(case["expected"], None), strict=True):
-            size = np.size(expected) if isinstance(expected, np.ndarray) else 1
-            if value is None:
-                rows.append(np.full(size, np.nan))
-            elif isinstance(value, str):
-                rows.append(np.array([float(zlib.crc32(value.encode()))]))
-            else:
-                rows.append(np.nan_to_num(np.asarray(value, float).reshape(-1), nan=-12345.0, posinf=1e300, neginf=-1e300))
-    return np.concatenate(rows) if rows else np.zeros(0)
+class _Outputs(Sequence):
+    """One output a case, in the form of what is right, and None where nothing like it comes out; each computed once."""
 
+    def __init__(self, right: Callable, change: Change, cases: list[dict[str, Any]]):
+        self._right, self._change, self._cases = right, change, cases
+        self._known: dict[int, Any] = {}
 
-def _values(output: Any, expected: Any) -> tuple:
-    if isinstance(output, Raised):
-        return (None,)
-    if output is None and isinstance(expected, tuple):
-        return (None,) * len(expected)
-    return output if isinstance(output, tuple) else (output,)
+    def __len__(self) -> int:
+        return len(self._cases)
 
+    def __getitem__(self, place: int) -> Any:  # type: ignore[override]
+        if place not in self._known:
+            if not 0 <= place < len(self._cases):
+                raise IndexError(place)
+            self._known[place] = self._of(self._cases[place])
+        return self._known[place]
 
-def _near(one: np.ndarray, other: np.ndarray, tolerance: float, gaps: bool = True) -> bool:
-    """Whether two rows agree; with `gaps` also in what is missing."""
-    missing = np.isnan(one)
-    if gaps and not np.array_equal(missing, np.isnan(other)):
-        return False
-    with np.errstate(all="ignore"):
-        return bool((np.abs(one - other) <= tolerance * np.abs(other) + 1e-12)[~missing].all())
-
-
-def _output(right: Callable, case: dict[str, Any], change: Change) -> Any:
-    """What comes out for the changed inputs, in the form of what is right; None where nothing like it does."""
-    if case["held"] is not None or isinstance(case["expected"], Raised):
-        return None
-    try:
-        with np.errstate(all="ignore"):
-            made = [plain(right(**inputs)) for inputs in change.inputs(copied(case["inputs"]))]
-        output = change.joins(made)
-    except Exception:  # the model answer is not made for everything
-        return None
-    return output if _alike(output, case["expected"]) else None
+    def _of(self, case: dict[str, Any]) -> Any:
+        if case["held"] is not None or isinstance(case["expected"], Raised):
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                output = self._change.joins([plain(self._right(**i)) for i in self._change.inputs(copied(case["inputs"]))])
+        except Exception:  # the model answer is not made for everything
+            return None
+        return output if _alike(output, case["expected"]) else None
 
 
 def _alike(output: Any, expected: Any) -> bool:

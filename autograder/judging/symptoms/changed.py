@@ -6,14 +6,14 @@ when an answer is wrong, and before a bundle is handed out. Here they are data, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from autograder.judging.symptoms.relations import in_a_word, in_quantities
 from autograder.judging.symptoms.seen import Seen
-
 
 ENOUGH = 3.0  # of what `_worth` gives: two numbers with decimals, three counts, one array
 
@@ -27,8 +27,7 @@ class Changed:
 
     name: str
     says: str
-    outputs: list[Any]
-    twins: list[tuple[str, str]] = field(default_factory=list)  # changes that come to the same in these cases: names and words
+    outputs: Sequence[Any]
 
 
 def as_if_changed(seen: Seen, which: list[int], of: int | None, changes: list[Changed]) -> dict[int, float]:
@@ -51,8 +50,8 @@ def as_if_changed(seen: Seen, which: list[int], of: int | None, changes: list[Ch
 
 def in_words(places: list[int], changes: list[Changed]) -> tuple[str, str]:
     """The name and the sentence of the first of these changes; and a second one, where the cases cannot tell."""
-    every = [item for place in places for item in ((changes[place].name, changes[place].says), *changes[place].twins)]
-    (name, says), others = every[0], [words for _, words in every[1:2]]
+    name, says = changes[places[0]].name, changes[places[0]].says
+    others = [changes[place].says for place in places[1:2]]
     also = f" It is also what comes out {others[0].split(':')[0].rstrip('?')}: these cases cannot tell." if others else ""
     return name, f"Your values are what comes out {says}{'' if says.endswith('?') else '.'}{also}"
 
@@ -62,8 +61,7 @@ def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Chang
     if not seen.shapes_agree or seen.evidence < 2:
         return None
     for change in changes:
-        name = next((n for n in (change.name, *(t for t, _ in change.twins)) if n.endswith("_zero")), "")
-        if not name:
+        if not change.name.endswith("_zero"):
             continue
         rates, inputs = [], []
         for i, came, right, case in zip(which, seen.came, seen.right, seen.inputs, strict=True):
@@ -81,7 +79,7 @@ def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Chang
         else:
             said = in_a_word(np.array(rates)) or in_quantities(np.array(rates), inputs, seen.tolerance) if rates else None
             if said:
-                name = name.removesuffix("_zero")
+                name = change.name.removesuffix("_zero")
                 return f"part_of_{name}", f"What {name} brings in is {said[0]}, and the rest is right. {said[1][:1].upper()}{said[1][1:]}"
     return None
 
@@ -97,5 +95,5 @@ def _worth(came: Any) -> float:
     if not isinstance(came, np.ndarray):
         return 1.0
     if came.size > 1:
-        return 3.0 if np.any(came % 1) or np.ptp(came) > 0 else 1.0
+        return 3.0 if np.any(came % 1) or len(np.unique(came)) > 2 else 1.0
     return 1.5 if np.isfinite(came) and (float(came) % 1 or abs(float(came)) >= 1000) else 1.0

@@ -175,7 +175,7 @@ def _places(right: np.ndarray, inputs: dict[str, Any]) -> Iterator[tuple[str, np
 
 def _conditions(seen: Seen) -> Iterator[tuple[str, list[bool]]]:
     """Words for what tells cases apart, and in which cases it holds."""
-    known = quantities(seen.inputs)
+    known = {n: np.round(v, 9) for n, v in quantities(seen.inputs).items() if not n.startswith("the sum")}
     for name, values in known.items():
         is_size = name.startswith("the number")
         for words, holds in (("is not 1", values != 1), ("is 1", values == 1), *(() if is_size else (
@@ -188,7 +188,7 @@ def _conditions(seen: Seen) -> Iterator[tuple[str, list[bool]]]:
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             a, b = known[one], known[other]
-            if one.startswith("the sum") or other.startswith("the sum") or counted[one] != counted[other]:
+            if counted[one] != counted[other]:
                 continue
             yield f"{one} differs from {other}", list(map(bool, a != b))
             yield f"{one} is {other}", list(map(bool, a == b))

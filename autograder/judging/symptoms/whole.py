@@ -50,8 +50,10 @@ def handed_back(seen: Seen) -> str | None:
 
 def input_handed_back(seen: Seen) -> tuple[str, str] | None:
     """The same, where it can be no accident: an array, or a number with decimals. A small count soon equals another."""
-    several = seen.numeric and len({float(c) for c in seen.came if c.size == 1}) >= 3 and all(np.abs(c).max() >= 10 for c in seen.came)
-    telling = seen.numeric and seen.evidence >= 2 and (several or any(c.size > 1 or (c.size and float(c.ravel()[0]) % 1) for c in seen.came))
+    if not seen.numeric or seen.evidence < 2 or any(not c.size for c in seen.came):
+        return None
+    several = len({c.ravel()[0] for c in seen.came}) >= 3 and all(np.abs(c).max() >= 10 for c in seen.came)
+    telling = several or any(c.size > 1 or c.ravel()[0] % 1 for c in seen.came)
     said = handed_back(seen) if telling else None
     return ("handed_back", said) if said else None
 
