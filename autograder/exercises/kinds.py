@@ -196,7 +196,7 @@ def _by_quantities(cases: list[Inputs], known: list[str], kinds: dict[str, str])
     """A scalar (or a tensor) times or divided by a size or another scalar: alpha · r, alpha²/r, T on one side only."""
     sizes = list(quantities(cases))
     for name in known:
-        if kinds[name] not in ("number", "tensor") and not (kinds[name] == "count" and len(known) <= 6):
+        if kinds[name] not in ("number", "tensor"):
             continue
         mine = [n for n in sizes if n != name and (kinds[name] == "number" or n in known)]
         for other in mine:

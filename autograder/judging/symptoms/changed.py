@@ -48,6 +48,11 @@ def as_if_changed(seen: Seen, which: list[int], of: int | None, changes: list[Ch
     return found
 
 
+def enough(change: Changed, proof: float) -> bool:
+    """Whether so much proves it. A constant is one of many that were tried, so it has to explain more."""
+    return proof > ENOUGH if change.name.endswith("_constant") else proof >= ENOUGH
+
+
 def in_words(places: list[int], changes: list[Changed]) -> tuple[str, str]:
     """The name and the sentence of the first of these changes; and a second one, where the cases cannot tell."""
     name, says = changes[places[0]].name, changes[places[0]].says

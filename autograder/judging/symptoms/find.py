@@ -15,7 +15,7 @@ import numpy as np
 from autograder.asking.state import State
 from autograder.asking.values import Raised
 from autograder.judging.symptoms import order, relations, remainder, shapes, where, whole, words
-from autograder.judging.symptoms.changed import ENOUGH, Changed, as_if_changed, in_words, part_of_it
+from autograder.judging.symptoms.changed import Changed, as_if_changed, enough, in_words, part_of_it
 from autograder.judging.symptoms.seen import Seen, numbers, tolerance_of
 from autograder.judging.symptoms.unanswered import direct, unanswered, wrong_shape
 
@@ -83,7 +83,7 @@ def _in_values(trial: Any, index: list[int], came: list[Any], right: list[Any], 
                 return [("value_of_another", f"{_which([k], names)} is what {_which([j], names)} should be: look at which is which.")]
     if len(wrong) > 1:
         joint = [as_if_changed(several[k], index, k, changes()) for k in wrong]
-        common = [place for place in joint[0] if all(place in f for f in joint) and sum(f[place] for f in joint) >= ENOUGH]
+        common = [place for place in joint[0] if all(place in f for f in joint) and enough(changes()[place], sum(f[place] for f in joint))]
         related = [_asked((*EMPTY, *RELATED), several[k]) for k in wrong]
         if common and not (related[0] and all(r[:1] == related[0][:1] for r in related)):
             return [in_words(common, changes())]
@@ -113,8 +113,10 @@ def _of_one(seen: Seen, index: list[int], of: int | None, changes: Callable) -> 
             found = [(n, _prefixed(prefix, s, part)) for n, s in _asked(tier, part)]
             if found:
                 return found[:2]
+    if seen.shapes_agree and not seen.finite:
+        return _asked((where.not_a_number, where.entries, where.cases), seen)[:1]
     for part, which, prefix in whole_set:
-        found = [place for place, proof in as_if_changed(part, which, of, changes()).items() if proof >= ENOUGH]
+        found = [place for place, proof in as_if_changed(part, which, of, changes()).items() if enough(changes()[place], proof)]
         scaled = None if found else part_of_it(part, which, of, changes())
         if found or scaled:
             name, says = scaled or in_words(found, changes())

@@ -85,7 +85,7 @@ def in_quantities(rate: np.ndarray, inputs: list[dict], tolerance: float) -> tup
     known = {name: v for name, v in quantities(inputs).items() if (v > 0).all() and not np.allclose(v, 1, rtol=1e-3)}
     found = []
     for words, asks, value in _monomials(known):
-        if np.allclose(value, turned, rtol=max(1e-4, 10 * tolerance)) and not np.allclose(value, 1):
+        if np.allclose(value, turned, rtol=max(1e-5, 2 * tolerance)) and not np.allclose(value, 1):
             found.append((words, asks))
     if not found:
         return None
@@ -261,7 +261,7 @@ def offset(seen: Seen) -> str | None:
                    round(each[0], 6), "is something counted once too often, or not at all?")
         if abs(each[0]) <= 2 or any(r.size > 2 for r in seen.right):
             return f"Every value is too {way} by {size}, in all cases: {ask}"
-    for name, value in quantities(seen.inputs).items():
+    for name, value in quantities(seen.inputs).items() if seen.evidence >= 3 else ():
         for times, words in ((1, ""), (-1, ""), (2, "twice "), (-2, "twice "), (0.5, "half "), (-0.5, "half ")):
             if np.allclose(each, times * value, rtol=1e-4, atol=1e-9):
                 return f"Every value is too {'large' if times > 0 else 'small'} by {words}{name}: is it added where it is not to be?"

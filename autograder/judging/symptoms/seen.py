@@ -37,6 +37,11 @@ class Seen:
         return self.numeric and all(c.shape == r.shape for c, r in zip(self.came, self.right, strict=True))
 
     @cached_property
+    def finite(self) -> bool:
+        """Whether nothing that came is nan or infinite where the right value is finite."""
+        return self.shapes_agree and all(np.isfinite(c[np.isfinite(r)]).all() for c, r in zip(self.came, self.right, strict=True))
+
+    @cached_property
     def wrong(self) -> list[bool]:
         """Which cases are wrong."""
         return [not self.same(c, r) for c, r in zip(self.came, self.right, strict=True)]

@@ -10,6 +10,7 @@ import numpy as np
 from autograder.judging.symptoms.quantities import quantities
 from autograder.judging.symptoms.seen import TINY, Seen, numbers
 
+FEW = 4  # cases: among more of them, one that is wrong has too many ways to be different
 LARGE = 50.0  # exp of it, summed and squared, is beyond float32
 
 
@@ -33,12 +34,14 @@ def entries(seen: Seen) -> str | None:
 
 def cases(seen: Seen) -> str | None:
     """Right in some cases and wrong in others, and one thing about the inputs tells which."""
-    if all(seen.wrong) or not any(seen.wrong):
+    if all(seen.wrong) or not any(seen.wrong) or (sum(seen.wrong) < 2 and len(seen.wrong) > FEW):
         return None
     found = [words for words, holds in _conditions(seen) if holds == seen.wrong]
     if not found:
         return None
     other = [words for words in found[1:] if words.split(" is ")[0] != found[0].split(" is ")[0]]
+    if len({words.split(" is ")[0] for words in other}) > 1:
+        return None  # so many that it says nothing
     also = f" (or where {other[0]}: these cases cannot tell)" if other else ""
     return f"Your values are wrong in exactly those cases where {found[0]}{also}, and right in the others."
 
@@ -72,7 +75,10 @@ def not_a_number(seen: Seen) -> str | None:
     if empty:
         return "Where an input is 0 your values are nan or infinite: there is a division by 0, a log of 0, or 0 times infinity. " \
                "Say what the result is there before you divide."
-    dead = [c for c, b in zip(seen.came, bad, strict=True) if b and c.ndim >= 2 and np.isnan(c).all(-1).any()]
+    pairs = [(c, r) for c, r, b in zip(seen.came, seen.right, bad, strict=True) if b]
+    if all(np.array_equal(np.isneginf(c), r == 0) for c, r in pairs):
+        return "You return -inf where 0 is asked for: these are masked scores, or logarithms. The softmax (or exp) is still to be taken."
+    dead = [c for c, _ in pairs if c.ndim >= 2 and np.isnan(c).all(-1).any() and not np.isnan(c).all()]
     if dead:
         row = int(np.argwhere(np.isnan(dead[0]).all(-1))[0][-1])
         return f"Row {row} is nan throughout: a softmax (or a mean) over nothing, where everything was masked, or 0/0."

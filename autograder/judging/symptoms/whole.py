@@ -41,7 +41,7 @@ def one_for_all(seen: Seen) -> str | None:
 
 def handed_back(seen: Seen) -> str | None:
     """An input as it was."""
-    for name in _names(seen):
+    for name in _names(seen) if seen.evidence >= 2 else ():
         values = [numbers(case[name]) for case in seen.inputs]
         if all(v is not None and _equal(seen, c, v) for c, v in zip(seen.came, values, strict=True)):
             return f"You return {name} as it is: the result has to be computed from it."
