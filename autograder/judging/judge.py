@@ -130,7 +130,7 @@ def _without_repeats(rows: list[Row]) -> list[Row]:
 
 
 def _explain(trial: Trial, outcomes: list[Outcome], readings: list[Reading]) -> tuple[str | None, list[Found]]:
-    """The misconception that was recognised; if none was, the symptoms. What wrong answers would give is computed here, if at all."""
+    """The misconception that was recognised, or else the symptoms. What wrong answers would give is computed here, if at all."""
     if all(outcome.state not in (State.RETURNED, State.RAISED) for outcome in outcomes):
         return None, []
     with fresh(trial.seed):

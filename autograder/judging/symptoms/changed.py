@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.judging.symptoms.relations import in_a_word, in_quantities
+from autograder.judging.symptoms.factors import in_a_word, in_quantities
 from autograder.judging.symptoms.seen import Seen
 
 ENOUGH = 3.0  # of what `_worth` gives: two numbers with decimals, three counts, one array
@@ -82,10 +82,13 @@ def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Chang
             rates.append(rate)
             inputs.append(case)
         else:
-            said = in_a_word(np.array(rates)) or in_quantities(np.array(rates), inputs, seen.tolerance) if rates else None
+            said = in_a_word(np.array(rates)) or in_quantities(np.array(rates), inputs, seen.tolerance, True) if rates else None
             if said:
                 name = change.name.removesuffix("_zero")
-                return f"part_of_{name}", f"What {name} brings in is {said[0]}, and the rest is right. {said[1][:1].upper()}{said[1][1:]}"
+                return (
+                    f"part_of_{name}",
+                    f"What {name} brings in is {said[0]}, and the rest is right. {said[1][:1].upper()}{said[1][1:]}",
+                )
     return None
 
 
@@ -96,7 +99,7 @@ def _component(output: Any, of: int | None) -> Any:
 
 
 def _worth(came: Any) -> float:
-    """How much it proves that this came out as predicted: a number with decimals is hardly met by chance, a small count often is."""
+    """How much it proves that this came out as predicted: a number with decimals is hardly met by chance, a count often is."""
     if not isinstance(came, np.ndarray):
         return 1.0
     if came.size > 1:

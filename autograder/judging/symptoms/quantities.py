@@ -29,8 +29,9 @@ def quantities(inputs: list[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 def scalars(inputs: dict[str, Any]) -> dict[str, float]:
     """The inputs that are one number."""
-    return {name: float(v) for name, v in inputs.items()
-            if isinstance(v, (int, float)) and not isinstance(v, bool) and name != "seed"}
+    return {
+        name: float(v) for name, v in inputs.items() if isinstance(v, (int, float)) and not isinstance(v, bool) and name != "seed"
+    }
 
 
 def of_one(inputs: dict[str, Any]) -> dict[str, float]:

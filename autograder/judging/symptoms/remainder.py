@@ -1,4 +1,4 @@
-"""What is left when the right values are taken out: a factor that is an input, an input added, a factor or a shift for each row."""
+"""What is left when the right values are taken out: a factor that is an input, an input added, a factor for each row."""
 
 from __future__ import annotations
 
@@ -29,22 +29,30 @@ def with_an_input(seen: Seen) -> str | None:
         for times, words in ((1, ""), (-1, ""), (2, "twice "), (-2, "twice "), (0.5, "half of "), (-0.5, "half of ")):
             if _every(seen, values, lambda r, v, t=times: r + t * v):
                 way = "more" if times > 0 else "less"
-                return f"Every value is {words}{name} {way} than the right one: is {name} " \
-                       f"{'added once too often' if times > 0 else 'left out, or subtracted where it is not to be'}?"
+                return (
+                    f"Every value is {words}{name} {way} than the right one: is {name} "
+                    f"{'added once too often' if times > 0 else 'left out, or subtracted where it is not to be'}?"
+                )
     return None
 
 
 def row_factor(seen: Seen) -> str | None:
     """Each row (or column) is right up to a factor of its own, as when something is normalised along the wrong axis."""
-    return _by_lines(seen, lambda c, r: (c * r).sum(-1, keepdims=True) / (r * r).sum(-1, keepdims=True) * r,
-                     "Each {0} is right up to a factor of its own: something is divided by its sum (or not divided) {1} by {1}.")
+    return _by_lines(
+        seen,
+        lambda c, r: (c * r).sum(-1, keepdims=True) / (r * r).sum(-1, keepdims=True) * r,
+        "Each {0} is right up to a factor of its own: something is divided by its sum (or not divided) {1} by {1}.",
+    )
 
 
 def row_shift(seen: Seen) -> str | None:
     """Each row (or column) is right but for a number of its own that is added."""
-    return _by_lines(seen, lambda c, r: r + (c - r).mean(-1, keepdims=True),
-                     "In each {0} one number of its own is added to all the right values: a mean (or a sum) of the {1} is taken off "
-                     "where it should not be, or the other way round.")
+    return _by_lines(
+        seen,
+        lambda c, r: r + (c - r).mean(-1, keepdims=True),
+        "In each {0} one number of its own is added to all the right values: a mean (or a sum) of the {1} is taken off "
+        "where it should not be, or the other way round.",
+    )
 
 
 def _by_lines(seen: Seen, explained: Callable, says: str) -> str | None:

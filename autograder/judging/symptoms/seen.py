@@ -50,8 +50,14 @@ class Seen:
     def evidence(self) -> int:
         """How many numbers are not what they should be. One number proves little: a relation that needs a search asks for two."""
         pairs = zip(self.came, self.right, strict=True)
-        return sum(int((np.abs(c - r) > self.tolerance * _size(r) + TINY).sum()) if c.shape == r.shape else max(c.size, r.size)
-                   for c, r in pairs) if self.numeric else sum(self.wrong)
+        return (
+            sum(
+                int((np.abs(c - r) > self.tolerance * _size(r) + TINY).sum()) if c.shape == r.shape else max(c.size, r.size)
+                for c, r in pairs
+            )
+            if self.numeric
+            else sum(self.wrong)
+        )
 
     @cached_property
     def only_wrong(self) -> Seen:

@@ -79,15 +79,22 @@ def a_part(seen: Seen) -> str | None:
     for axis in range(min(r.ndim for _, r in pairs)):
         short = all(c.shape[axis] <= r.shape[axis] for c, r in pairs)
         for end, words in ((False, "end"), (True, "beginning")):
-            cut = (lambda big, small, e=end, k=axis: np.take(
-                big, range(big.shape[k] - small.shape[k], big.shape[k]) if e else range(small.shape[k]), k))
-            if all(c.shape[axis] and r.shape[axis] for c, r in pairs) and all(
-                    seen.same(c, cut(r, c)) if short else c.shape[axis] >= r.shape[axis] and seen.same(cut(c, r), r) for c, r in pairs):
+            if all(
+                seen.same(c, _cut(r, c, axis, end)) if short else seen.same(_cut(c, r, axis, end), r)
+                for c, r in pairs
+                if c.shape[axis] and r.shape[axis]
+            ) and all(c.shape[axis] and (short or c.shape[axis] >= r.shape[axis]) for c, r in pairs):
                 what = "are missing at" if short else "are too many at"
                 return f"These are the right values, but some {what} the {words} (axis {axis}): {_lengths(pairs, axis)}."
     if all(c.shape[0] <= r.shape[0] and c.shape[1:] == r.shape[1:] and _some_of(seen, c, r) for c, r in pairs):
         return f"These are some of the right values, in their order, and the others are missing: {_lengths(pairs, 0)}."
     return None
+
+
+def _cut(big: np.ndarray, small: np.ndarray, axis: int, end: bool) -> np.ndarray:
+    """As much of the one, from its beginning or its end, as the other has along this axis."""
+    size = min(small.shape[axis], big.shape[axis])
+    return np.take(big, range(big.shape[axis] - size, big.shape[axis]) if end else range(size), axis)
 
 
 def _some_of(seen: Seen, came: np.ndarray, right: np.ndarray) -> bool:

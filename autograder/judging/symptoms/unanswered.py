@@ -1,4 +1,4 @@
-"""What could not be read: None, another type, another number of values, an exception. The sentence says what is asked for here."""
+"""What could not be read: None, another type or shape, an exception. The sentence says what is asked for here."""
 
 from __future__ import annotations
 

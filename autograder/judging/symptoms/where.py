@@ -1,4 +1,4 @@
-"""Where it is wrong: which rows, which entries, which inputs. And what cannot be, whatever the inputs are."""
+"""Where it is wrong: which rows, which entries, which inputs."""
 
 from __future__ import annotations
 
@@ -44,91 +44,6 @@ def cases(seen: Seen) -> str | None:
         return None  # so many that it says nothing
     also = f" (or where {other[0]}: these cases cannot tell)" if other else ""
     return f"Your values are wrong in exactly those cases where {found[0]}{also}, and right in the others."
-
-
-def not_zero(seen: Seen) -> str | None:
-    """Something else than 0 where the right value is exactly 0, as at what is masked."""
-    return _zeros(seen, lambda c, r: (r == 0) & (np.abs(c) > 1e-6),
-                  "The right value is exactly 0 in some places where yours is not, such as {0}: is something not masked that should be?")
-
-
-def zero(seen: Seen) -> str | None:
-    """0 where the right value is not, or nan."""
-    return _zeros(seen, lambda c, r: (np.abs(c) < TINY) & (np.abs(r) > 1e-6),
-                  "Your value is 0 in some places where the right one is not, such as {0}: is something masked or left out that belongs?")
-
-
-def not_a_number(seen: Seen) -> str | None:
-    """nan or infinity, and whether large inputs explain it."""
-    if not seen.shapes_agree:
-        return None
-    bad = [not np.isfinite(c[np.isfinite(r)]).all() for c, r in zip(seen.came, seen.right, strict=True)]
-    if not any(bad):
-        return None
-    large = [max((float(np.abs(a).max()) for v in case.values() if (a := numbers(v)) is not None and a.size), default=0.0) > LARGE
-             for case in seen.inputs]
-    if bad == large or (any(large) and all(b <= big for b, big in zip(bad, large, strict=True))):
-        return "Where the inputs are large your values are nan or infinite: exp of a large number overflows. Subtract the largest " \
-               "first (softmax does not change), or use log_softmax or logsumexp."
-    empty = any(not numbers(v).any() for case, b in zip(seen.inputs, bad, strict=True) if b  # type: ignore[union-attr]
-                for v in case.values() if numbers(v) is not None)
-    if empty:
-        return "Where an input is 0 your values are nan or infinite: there is a division by 0, a log of 0, or 0 times infinity. " \
-               "Say what the result is there before you divide."
-    pairs = [(c, r) for c, r, b in zip(seen.came, seen.right, bad, strict=True) if b]
-    if all(np.array_equal(np.isneginf(c), r == 0) for c, r in pairs):
-        return "You return -inf where 0 is asked for: these are masked scores, or logarithms. The softmax (or exp) is still to be taken."
-    dead = [c for c, _ in pairs if c.ndim >= 2 and np.isnan(c).all(-1).any() and not np.isnan(c).all()]
-    if dead:
-        row = int(np.argwhere(np.isnan(dead[0]).all(-1))[0][-1])
-        return f"Row {row} is nan throughout: a softmax (or a mean) over nothing, where everything was masked, or 0/0."
-    return None
-
-
-def cannot_be(seen: Seen) -> str | None:
-    """A sum, a sign or a range that every right output keeps, and this one does not."""
-    if not seen.shapes_agree:
-        return None
-    pairs = [(c, r) for c, r in zip(seen.came, seen.right, strict=True)]
-    rows = [(c, r) for c, r in pairs if r.ndim and r.shape[-1] > 1]
-    for total in (1.0, 0.0):
-        if rows and all(np.allclose(r.sum(-1), total, atol=1e-4) and np.abs(r).max() > 1e-6 for _, r in rows):
-            worst = max((float(np.abs(c.sum(-1) - total).max()), i) for i, (c, _) in enumerate(rows))
-            if worst[0] > 1e-2:
-                sums = rows[worst[1]][0].sum(-1)
-                reach = float(np.ravel(sums)[np.abs(np.ravel(sums) - total).argmax()])
-                what = "Each row has" if rows[0][1].ndim > 1 else "The values have"
-                return f"{what} to sum to {total:g}, and yours {'do' if rows[0][1].ndim == 1 else 'does'} not: one sum is {reach:.3g}."
-    every, came = np.concatenate([r.ravel() for _, r in pairs]), np.concatenate([c.ravel() for c, _ in pairs])
-    if every.size >= 3 and np.isfinite(every).all() and np.isfinite(came).all():
-        if every.min() >= 0 and came.min() < -1e-6 * max(1.0, every.max()):
-            return f"No right value is negative in these cases, and you return {came.min():.3g}: is a difference the other way round?"
-        if every.min() >= -1 and every.max() <= 1 and np.ptp(every) > 0.01 and np.abs(came).max() > 1.001 and np.any(every % 1):
-            return f"All right values lie between {'0 and 1' if every.min() >= 0 else '-1 and 1'} in these cases, and you return " \
-                   f"{came[np.abs(came).argmax()]:.4g}: look at the size first."
-    return None
-
-
-def _zeros(seen: Seen, where: Any, says: str) -> str | None:
-    if not seen.shapes_agree or seen.evidence < 2:
-        return None
-    found = [where(c, r) for c, r in zip(seen.came, seen.right, strict=True)]
-    sparse = [r for r in seen.right if r.size > 2 and r.ndim and 0 < (r == 0).sum() < r.size]
-    if not sparse and where(np.zeros(1), np.ones(1))[0] is np.False_:
-        return None
-    hits = [f for f, r, w in zip(found, seen.right, seen.wrong, strict=True) if w and r.ndim and r.size > 2]
-    if not hits or not all(f.any() for f in hits if f.size):
-        return None
-    place = tuple(int(k) for k in np.argwhere(hits[0])[0])
-    return says.format(_at(place))
-
-
-def _at(place: tuple[int, ...]) -> str:
-    if len(place) == 1:
-        return f"entry {place[0]}"
-    row, column = place[-2:]
-    side = "on" if row == column else "above" if column > row else "below"
-    return f"row {row}, column {column} ({side} the diagonal)"
 
 
 def wrong_entries(seen: Seen) -> list[np.ndarray] | None:
@@ -184,13 +99,27 @@ def _conditions(seen: Seen) -> Iterator[tuple[str, list[bool]]]:
     known = {n: np.round(v, 9) for n, v in quantities(seen.inputs).items() if not n.startswith("the sum")}
     for name, values in known.items():
         is_size = name.startswith("the number")
-        for words, holds in (("is not 1", values != 1), ("is 1", values == 1), *(() if is_size else (
-            ("is not 0", values != 0), ("is 0", values == 0), ("is negative", values < 0), ("is above 1", values > 1),
-            ("is below 1", values < 1), ("is not a whole number", values != np.round(values)),
-        ))):
+        for words, holds in (
+            ("is not 1", values != 1),
+            ("is 1", values == 1),
+            *(
+                ()
+                if is_size
+                else (
+                    ("is not 0", values != 0),
+                    ("is 0", values == 0),
+                    ("is negative", values < 0),
+                    ("is above 1", values > 1),
+                    ("is below 1", values < 1),
+                    ("is not a whole number", values != np.round(values)),
+                )
+            ),
+        ):
             yield f"{name} {words}", list(map(bool, holds))
     names = list(known)
-    counted = {name: name.startswith("the number") or any(isinstance(case.get(name), int) for case in seen.inputs) for name in names}
+    counted = {
+        name: name.startswith("the number") or any(isinstance(case.get(name), int) for case in seen.inputs) for name in names
+    }
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             a, b = known[one], known[other]
@@ -210,10 +139,13 @@ def _conditions(seen: Seen) -> Iterator[tuple[str, list[bool]]]:
             continue
         these = [case[name] for case in arrays]
         for words, test in (
-            ("contains a 0", lambda a: bool((a == 0).any())), ("contains -100", lambda a: bool((a == -100).any())),
-            ("is 0 throughout", lambda a: not a.any()), ("has a negative entry", lambda a: bool((a < 0).any())),
+            ("contains a 0", lambda a: bool((a == 0).any())),
+            ("contains -100", lambda a: bool((a == -100).any())),
+            ("is 0 throughout", lambda a: not a.any()),
+            ("has a negative entry", lambda a: bool((a < 0).any())),
             ("has large entries", lambda a: bool(np.abs(a).max() > LARGE)),
-            ("has three axes", lambda a: a.ndim == 3), ("is square", lambda a: a.ndim >= 2 and a.shape[-1] == a.shape[-2]),
+            ("has three axes", lambda a: a.ndim == 3),
+            ("is square", lambda a: a.ndim >= 2 and a.shape[-1] == a.shape[-2]),
             ("is not square", lambda a: a.ndim >= 2 and a.shape[-1] != a.shape[-2]),
             ("has more rows than columns", lambda a: a.ndim == 2 and a.shape[0] > a.shape[1]),
             ("has more columns than rows", lambda a: a.ndim == 2 and a.shape[0] < a.shape[1]),

@@ -1,4 +1,4 @@
-"""Outputs that hardly depend on what went in: zeros, one value, one row for all, an input as it was, or two inputs put together."""
+"""Outputs that hardly depend on what went in: zeros, one value for all, an input as it was, or two inputs put together."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ def one_for_all(seen: Seen) -> str | None:
         return None
     several = [(c, r) for c, r in zip(seen.came, seen.right, strict=True) if c.size > 1 and np.ptp(r) > 1e-9]
     if several and all(np.isfinite(c).all() and np.ptp(c) <= seen.tolerance * np.abs(c).max() for c, _ in several):
-        return "In each case all your values are one and the same number, and the right ones differ: something is summed or " \
-               "averaged that belongs to each of them."
-    rows = [(c, r) for c, r in several if c.ndim >= 2 and c.shape[0] > 1 and not seen.same(np.broadcast_to(r[:1], r.shape), r)]
-    if rows and len(rows) == len([c for c, _ in several if c.ndim >= 2 and c.shape[0] > 1]):
-        if all(seen.same(c, np.broadcast_to(c[:1], c.shape)) for c, _ in rows):
-            return "All your rows are the same, and the right ones differ: each row has to be computed from its own input."
+        return (
+            "In each case all your values are one and the same number, and the right ones differ: something is summed or "
+            "averaged that belongs to each of them."
+        )
+    rows = [(c, r) for c, r in several if c.ndim >= 2 and c.shape[0] > 1]
+    alike = lambda a: seen.same(a, np.broadcast_to(a[:1], a.shape))  # noqa: E731
+    if rows and all(alike(c) and not alike(r) for c, r in rows):
+        return "All your rows are the same, and the right ones differ: each row has to be computed from its own input."
     return None
 
 
@@ -91,8 +93,13 @@ def _made(inputs: dict) -> Iterator[tuple[str, np.ndarray]]:
         for name, a in arrays.items():
             yield from _of_one(name, a)
             if a.ndim == 2:
-                for words, line in (("the first row", a[0]), ("the last row", a[-1]), ("the first column", a[:, 0]),
-                                    ("the last column", a[:, -1]), ("the diagonal", np.diagonal(a))):
+                for words, line in (
+                    ("the first row", a[0]),
+                    ("the last row", a[-1]),
+                    ("the first column", a[:, 0]),
+                    ("the last column", a[:, -1]),
+                    ("the diagonal", np.diagonal(a)),
+                ):
                     yield from _of_one(f"{words} of {name}", line)
         for one, a in arrays.items():
             for other, b in arrays.items():

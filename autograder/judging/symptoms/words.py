@@ -15,10 +15,10 @@ def exchanged_words(seen: Seen) -> str | None:
     """Each answer has become one other, everywhere: the two are exchanged."""
     if not _words(seen) or seen.evidence < 2:
         return None
-    given = dict(zip(map(str, seen.right), map(str, seen.came), strict=True))
-    if len(set(given.values())) == len(given) > 1 and all(given[str(r)] == str(c) for c, r in zip(seen.came, seen.right, strict=True)):
-        if set(given.values()) == set(given):
-            return "The answers are exchanged: wherever one is right, you give the other."
+    pairs = {(str(r), str(c)) for c, r in zip(seen.came, seen.right, strict=True)}
+    given = dict(pairs)
+    if len(pairs) == len(given) > 1 and set(given.values()) == set(given):
+        return "The answers are exchanged: wherever one is right, you give the other."
     return None
 
 
@@ -40,13 +40,21 @@ def one_word_wrong(seen: Seen) -> str | None:
     if not _words(seen) or all(seen.wrong) or not any(seen.wrong):
         return None
     wrong = [label for label, w in zip(seen.labels, seen.wrong, strict=True) if w]
-    return f"Right but for {' and '.join(wrong)}: think again about {'it' if len(wrong) == 1 else 'them'}." if len(wrong) < 3 else None
+    return (
+        f"Right but for {' and '.join(wrong)}: think again about {'it' if len(wrong) == 1 else 'them'}."
+        if len(wrong) < 3
+        else None
+    )
 
 
 def no_such_word(seen: Seen) -> str | None:
-    """Something that is none of the answers one may give."""
-    if _texts(seen) and not {*seen.came} & {*seen.right} and len({*seen.right}) >= 1:
-        return f"{seen.came[0][:40]!r} is none of the answers that are asked for: read once more which ones there are."
+    """A whole text where a short answer is asked for, or something that is right nowhere."""
+    if not _texts(seen):
+        return None
+    if min(map(len, seen.came)) > 3 * max(map(len, seen.right)):
+        return "A long text came: only the short name of the answer is asked for."
+    if len({*seen.right}) > 1 and not {*seen.came} & {*seen.right}:
+        return f"{seen.came[0][:40]!r} is right in none of the cases: read once more which answers there are."
     return None
 
 

@@ -39,28 +39,39 @@ def changes(R):
 WRONG = {
     "continual.distillation_loss": {
         "bits": lambda **i: divergence(**i, base=math.log(2)),
-        "a loss a row": lambda student_logits, teacher_logits, temperature: torch.stack([
-            torch.tensor(divergence(s[None], t[None], temperature)) for s, t in zip(student_logits, teacher_logits, strict=True)]),
+        "a loss a row": lambda student_logits, teacher_logits, temperature: torch.stack(
+            [torch.tensor(divergence(s[None], t[None], temperature)) for s, t in zip(student_logits, teacher_logits, strict=True)]
+        ),
         "T cubed": lambda **i: divergence(**i, power=3),
         "divided by T squared": lambda **i: divergence(**i, power=-2),
         "symmetric": lambda student_logits, teacher_logits, temperature: (
-            divergence(student_logits, teacher_logits, temperature) + divergence(teacher_logits, student_logits, temperature)) / 2,
+            (divergence(student_logits, teacher_logits, temperature) + divergence(teacher_logits, student_logits, temperature))
+            / 2
+        ),
         "the other sign": lambda **i: -divergence(**i),
         "multiplied by T": lambda student_logits, teacher_logits, temperature: divergence(
-            student_logits, teacher_logits, 1 / temperature, power=-2),
+            student_logits, teacher_logits, 1 / temperature, power=-2
+        ),
         "one plus": lambda **i: 1 + divergence(**i),
         "the first row": lambda student_logits, teacher_logits, temperature: divergence(
-            student_logits[:1], teacher_logits[:1], temperature),
+            student_logits[:1], teacher_logits[:1], temperature
+        ),
     },
     "continual.distillation_gradient": {
         "twice": lambda **i: 2 * slope(**i),
-        "T squared kept": lambda student_logits, teacher_logits, temperature: slope(
-            student_logits, teacher_logits, temperature) * temperature,
+        "T squared kept": lambda student_logits, teacher_logits, temperature: (
+            slope(student_logits, teacher_logits, temperature) * temperature
+        ),
         "averaged over rows": lambda **i: slope(**i).mean(0),
         "the probabilities": lambda student_logits, teacher_logits, temperature: torch.softmax(student_logits / temperature, -1),
-        "T upside down": lambda student_logits, teacher_logits, temperature: slope(student_logits, teacher_logits, 1 / temperature),
-        "softmax over the batch": lambda student_logits, teacher_logits, temperature: temperature * (
-            torch.softmax(student_logits / temperature, 0) - torch.softmax(teacher_logits / temperature, 0)) / len(student_logits),
+        "T upside down": lambda student_logits, teacher_logits, temperature: slope(
+            student_logits, teacher_logits, 1 / temperature
+        ),
+        "softmax over the batch": lambda student_logits, teacher_logits, temperature: (
+            temperature
+            * (torch.softmax(student_logits / temperature, 0) - torch.softmax(teacher_logits / temperature, 0))
+            / len(student_logits)
+        ),
         "absolute": lambda **i: slope(**i).abs(),
     },
     "continual.replay_batch": {
@@ -97,11 +108,16 @@ WRONG = {
         "two epochs": lambda **i: (problems(**i)[0] * 2, *problems(**i)[1:]),
         "peak in percent": lambda **i: (problems(**i)[0], 100 * problems(**i)[1], problems(**i)[2]),
         "patience in epochs": lambda **i: (
-            *problems(**i)[:2], i["epochs"] * i["evaluations_per_epoch"] - (1 + i["patience"] * i["evaluations_per_epoch"])),
+            *problems(**i)[:2],
+            i["epochs"] * i["evaluations_per_epoch"] - (1 + i["patience"] * i["evaluations_per_epoch"]),
+        ),
         "examples and batch exchanged": lambda **i: problems(**i | {"examples": i["batch"], "batch": i["examples"]}),
         "spare cut at 0": lambda **i: (*problems(**i)[:2], max(0, problems(**i)[2])),
         "warm-up of 0 divides": lambda **i: (
-            problems(**i)[0], min(1.0, (problems(**i)[0] - 1) / i["warmup_steps"]), problems(**i)[2]),
+            problems(**i)[0],
+            min(1.0, (problems(**i)[0] - 1) / i["warmup_steps"]),
+            problems(**i)[2],
+        ),
         "steps of one batch": lambda **i: (i["epochs"] * i["examples"], *problems(**i)[1:]),
     },
     "continual.reservoir": {

@@ -47,13 +47,17 @@ WRONG = {
         "transposed": lambda logits, target: slope(logits, target).T,
         "summed": lambda logits, target: slope(logits, target).sum(0),
         "shifted": lambda logits, target: slope(logits, target.roll(1)),
-        "added": lambda logits, target: 2 * torch.softmax(logits, -1) * (target != -100)[:, None] / (
-            target != -100).sum() - slope(logits, target),
+        "added": lambda logits, target: (
+            2 * torch.softmax(logits, -1) * (target != -100)[:, None] / (target != -100).sum() - slope(logits, target)
+        ),
         "the loss": lambda logits, target: torch.nn.functional.cross_entropy(logits, target),
         "positive": lambda logits, target: slope(logits, target).abs(),
     },
     "domain.data_mix": {
-        "rounded up": lambda samples, general_share: (samples - math.ceil(samples * general_share), math.ceil(samples * general_share)),
+        "rounded up": lambda samples, general_share: (
+            samples - math.ceil(samples * general_share),
+            math.ceil(samples * general_share),
+        ),
         "shares": lambda samples, general_share: (1 - general_share, general_share),
         "one number": lambda samples, general_share: round(samples * general_share),
         "not rounded": lambda samples, general_share: (samples * (1 - general_share), samples * general_share),
@@ -67,8 +71,10 @@ WRONG = {
         "squared": lambda **i: best(**i, how=lambda d, g, b, w: d + w * max(0.0, g - b) ** 2),
         "subtracted": lambda **i: best(**i, how=lambda d, g, b, w: d - w * max(0.0, g - b)),
         "the first": lambda **i: i["alphas"][0],
-        "lists exchanged": lambda **i: best(**i | {
-            "domain_losses": i["general_losses"], "general_losses": i["domain_losses"]}, how=lambda d, g, b, w: d + w * max(0.0, g - b)),
+        "lists exchanged": lambda **i: best(
+            **i | {"domain_losses": i["general_losses"], "general_losses": i["domain_losses"]},
+            how=lambda d, g, b, w: d + w * max(0.0, g - b),
+        ),
     },
     "domain.curriculum_weights": {
         "beta twice": lambda difficulty, beta: weights(difficulty, 2 * beta),
@@ -85,11 +91,15 @@ WRONG = {
         "a mean": lambda p, q: kl(p, q) / len(p),
         "never refuses": lambda p, q: kl([abs(a) for a in p], [abs(b) for b in q], refuse=False),
         "terms": lambda p, q: [a * math.log(a / b) if a and b else 0.0 for a, b in zip(p, q, strict=True)] if kl(p, q) + 1 else 0,
-        "absolute terms": lambda p, q: sum(abs(a * math.log(a / b)) if b > 0 else math.inf for a, b in zip(p, q, strict=True) if a > 0)
-        if kl(p, q) + 1 else 0,
+        "absolute terms": lambda p, q: (
+            sum(abs(a * math.log(a / b)) if b > 0 else math.inf for a, b in zip(p, q, strict=True) if a > 0)
+            if kl(p, q) + 1
+            else 0
+        ),
         "assertion": lambda p, q: kl(p, q) if sum(p) < 1.1 and sum(q) < 1.1 and min(p + q) >= 0 else 1 / 0,
         "twice": lambda p, q: 2 * kl(p, q),
-        "unweighted": lambda p, q: sum(math.log(a / b) if b > 0 else math.inf for a, b in zip(p, q, strict=True) if a > 0)
-        if kl(p, q) + 1 else 0,
+        "unweighted": lambda p, q: (
+            sum(math.log(a / b) if b > 0 else math.inf for a, b in zip(p, q, strict=True) if a > 0) if kl(p, q) + 1 else 0
+        ),
     },
 }

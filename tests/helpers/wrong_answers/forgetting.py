@@ -66,7 +66,9 @@ WRONG = {
         "minus": lambda theta, theta_s, fisher, lam: -ewc(theta, theta_s, fisher, lam),
         "a weight each": lambda theta, theta_s, fisher, lam: lam / 2 * fisher * (theta - theta_s) ** 2,
         "root of fisher": lambda theta, theta_s, fisher, lam: ewc(theta, theta_s, fisher**0.5, lam),
-        "difference of sums": lambda theta, theta_s, fisher, lam: float(lam / 2 * (fisher * (theta.sum() - theta_s.sum()) ** 2).sum()),
+        "difference of sums": lambda theta, theta_s, fisher, lam: float(
+            lam / 2 * (fisher * (theta.sum() - theta_s.sum()) ** 2).sum()
+        ),
     },
     "forgetting.ewc_optimum": {
         "theta_b": lambda H, theta_b, theta_s, fisher, lam: theta_b,
@@ -78,21 +80,27 @@ WRONG = {
         "the middle": lambda H, theta_b, theta_s, fisher, lam: (theta_b + theta_s) / 2,
         "weighted by fisher": lambda H, theta_b, theta_s, fisher, lam: (theta_b + lam * fisher * theta_s) / (1 + lam * fisher),
         "minus": lambda H, theta_b, theta_s, fisher, lam: torch.linalg.solve(
-            H + lam * torch.diag(fisher), H @ theta_b - lam * fisher * theta_s),
+            H + lam * torch.diag(fisher), H @ theta_b - lam * fisher * theta_s
+        ),
     },
     "forgetting.gradient_cosine": {
         "of the sums of layers": lambda grads_a, grads_b: cosine(
-            torch.stack([g.sum() for g in grads_a]), torch.stack([g.sum() for g in grads_b])),
+            torch.stack([g.sum() for g in grads_a]), torch.stack([g.sum() for g in grads_b])
+        ),
         "the angle": lambda grads_a, grads_b: float(torch.tensor(cosine(flat(grads_a), flat(grads_b))).acos()),
         "distance": lambda grads_a, grads_b: 1 - cosine(flat(grads_a), flat(grads_b)),
         "first layer": lambda grads_a, grads_b: cosine(flat(grads_a[:1]), flat(grads_b[:1])),
         "minus": lambda grads_a, grads_b: -cosine(flat(grads_a), flat(grads_b)),
         "sum of layers": lambda grads_a, grads_b: sum(
-            cosine(a.flatten(), b.flatten()) for a, b in zip(grads_a, grads_b, strict=True)),
+            cosine(a.flatten(), b.flatten()) for a, b in zip(grads_a, grads_b, strict=True)
+        ),
         "squared": lambda grads_a, grads_b: cosine(flat(grads_a), flat(grads_b)) ** 2,
-        "zero divides": lambda grads_a, grads_b: float(flat(grads_a) @ flat(grads_b) / (flat(grads_a).norm() * flat(grads_b).norm())),
-        "norms of layers": lambda grads_a, grads_b: float((flat(grads_a) @ flat(grads_b)) / (
-            sum(g.norm() for g in grads_a) * sum(g.norm() for g in grads_b)).clamp_min(1e-9)),
+        "zero divides": lambda grads_a, grads_b: float(
+            flat(grads_a) @ flat(grads_b) / (flat(grads_a).norm() * flat(grads_b).norm())
+        ),
+        "norms of layers": lambda grads_a, grads_b: float(
+            (flat(grads_a) @ flat(grads_b)) / (sum(g.norm() for g in grads_a) * sum(g.norm() for g in grads_b)).clamp_min(1e-9)
+        ),
     },
     "forgetting.stop_epoch": {
         "exchanged": lambda val_losses, patience: stop(val_losses, patience)[::-1],

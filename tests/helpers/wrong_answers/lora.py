@@ -26,8 +26,26 @@ def attention(X, W_q, W_k, W_v, W_o, A_q, B_q, A_v, B_v, alpha, *, scores=None, 
     return P @ V @ W_o.T
 
 
-def backward(X, W_q, W_k, W_v, W_o, A_q, B_q, A_v, B_v, alpha, grad_out, *, turn=False, order=(0, 1, 2, 3), sign=1.0, mean=False,
-             value_scale=None, no_out=False):
+def backward(
+    X,
+    W_q,
+    W_k,
+    W_v,
+    W_o,
+    A_q,
+    B_q,
+    A_v,
+    B_v,
+    alpha,
+    grad_out,
+    *,
+    turn=False,
+    order=(0, 1, 2, 3),
+    sign=1.0,
+    mean=False,
+    value_scale=None,
+    no_out=False,
+):
     n = X.shape[0]
     s = alpha / A_q.shape[0]
     Q, K, V = X @ W_q.T + s * X @ A_q.T @ B_q.T, X @ W_k.T, X @ W_v.T + s * X @ A_v.T @ B_v.T
@@ -41,8 +59,25 @@ def backward(X, W_q, W_k, W_v, W_o, A_q, B_q, A_v, B_v, alpha, grad_out, *, turn
     return tuple(sign * out[i] / (n if mean else 1) for i in order)
 
 
-def adamw(theta, grad, m, v, step, lr, beta1, beta2, eps, weight_decay, *, correct="mv", swap=False, power=None, up=False, square=True,
-          lr_on_decay_only=False):
+def adamw(
+    theta,
+    grad,
+    m,
+    v,
+    step,
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay,
+    *,
+    correct="mv",
+    swap=False,
+    power=None,
+    up=False,
+    square=True,
+    lr_on_decay_only=False,
+):
     if swap:
         beta1, beta2 = beta2, beta1
     m = beta1 * m + (1 - beta1) * grad
@@ -77,7 +112,9 @@ WRONG = {
     "lora.forward": {
         "scale squared": lambda x, W0, lora_A, lora_B, alpha: forward(x, W0, lora_A, lora_B, alpha, (alpha / len(lora_A)) ** 2),
         "whole-number division": lambda x, W0, lora_A, lora_B, alpha: forward(x, W0, lora_A, lora_B, alpha, alpha // len(lora_A)),
-        "rank from the rows of B": lambda x, W0, lora_A, lora_B, alpha: forward(x, W0, lora_A, lora_B, alpha, alpha / len(lora_B)),
+        "rank from the rows of B": lambda x, W0, lora_A, lora_B, alpha: forward(
+            x, W0, lora_A, lora_B, alpha, alpha / len(lora_B)
+        ),
         "minus": lambda x, W0, lora_A, lora_B, alpha: forward(x, W0, lora_A, lora_B, -alpha),
         "alpha times rank": lambda x, W0, lora_A, lora_B, alpha: forward(x, W0, lora_A, lora_B, alpha, alpha * len(lora_A)),
         "one over the rank": lambda x, W0, lora_A, lora_B, alpha: forward(x, W0, lora_A, lora_B, alpha, 1 / len(lora_A)),
@@ -88,14 +125,19 @@ WRONG = {
     "lora.gradient": {
         "the other sign": lambda x, grad_h, lora_A, lora_B, alpha: tuple(-g for g in gradient(x, grad_h, lora_A, lora_B, alpha)),
         "scale squared": lambda x, grad_h, lora_A, lora_B, alpha: gradient(
-            x, grad_h, lora_A, lora_B, alpha, *[(alpha / len(lora_A)) ** 2] * 2),
+            x, grad_h, lora_A, lora_B, alpha, *[(alpha / len(lora_A)) ** 2] * 2
+        ),
         "grad_A transposed": lambda x, grad_h, lora_A, lora_B, alpha: (
-            gradient(x, grad_h, lora_A, lora_B, alpha)[0].T, gradient(x, grad_h, lora_A, lora_B, alpha)[1]),
+            gradient(x, grad_h, lora_A, lora_B, alpha)[0].T,
+            gradient(x, grad_h, lora_A, lora_B, alpha)[1],
+        ),
         "only grad_A": lambda x, grad_h, lora_A, lora_B, alpha: gradient(x, grad_h, lora_A, lora_B, alpha)[0],
         "B with the number of outputs": lambda x, grad_h, lora_A, lora_B, alpha: gradient(
-            x, grad_h, lora_A, lora_B, alpha, None, alpha / len(lora_B)),
+            x, grad_h, lora_A, lora_B, alpha, None, alpha / len(lora_B)
+        ),
         "averaged over outputs": lambda x, grad_h, lora_A, lora_B, alpha: tuple(
-            g / grad_h.shape[1] for g in gradient(x, grad_h, lora_A, lora_B, alpha)),
+            g / grad_h.shape[1] for g in gradient(x, grad_h, lora_A, lora_B, alpha)
+        ),
     },
     "lora.attention_forward": {
         "LoRA on q only": lambda **i: attention(**i, adapt="q"),
@@ -125,8 +167,7 @@ WRONG = {
         "v of absolute values": lambda **i: adamw(**i, square=False),
         "only theta": lambda **i: adamw(**i)[0],
         "m, v, theta": lambda **i: (adamw(**i)[1], adamw(**i)[2], adamw(**i)[0]),
-        "moments without the decay": lambda **i: (
-            adamw(**i)[0], i["m"] + i["grad"], i["v"] + i["grad"] ** 2),
+        "moments without the decay": lambda **i: (adamw(**i)[0], i["m"] + i["grad"], i["v"] + i["grad"] ** 2),
     },
     "lora.parameter_count": {
         "twice": lambda d_out, d_in, rank: 2 * rank * (d_out + d_in),
@@ -139,14 +180,28 @@ WRONG = {
     },
     "lora.attention_budget": {
         "hidden alone": lambda hidden, layers, matrices, rank: (layers * matrices * rank * hidden * hidden, 2 * rank / hidden),
-        "the share of what stays": lambda hidden, layers, matrices, rank: (2 * layers * matrices * rank * hidden, 1 - 2 * rank / hidden),
-        "three matrices more": lambda hidden, layers, matrices, rank: (2 * layers * (matrices + 1) * rank * hidden, 2 * rank / hidden),
-        "rounded share": lambda hidden, layers, matrices, rank: (2 * layers * matrices * rank * hidden, round(2 * rank / hidden, 2)),
-        "share of one layer": lambda hidden, layers, matrices, rank: (2 * layers * matrices * rank * hidden, 2 * rank / hidden / layers),
+        "the share of what stays": lambda hidden, layers, matrices, rank: (
+            2 * layers * matrices * rank * hidden,
+            1 - 2 * rank / hidden,
+        ),
+        "three matrices more": lambda hidden, layers, matrices, rank: (
+            2 * layers * (matrices + 1) * rank * hidden,
+            2 * rank / hidden,
+        ),
+        "rounded share": lambda hidden, layers, matrices, rank: (
+            2 * layers * matrices * rank * hidden,
+            round(2 * rank / hidden, 2),
+        ),
+        "share of one layer": lambda hidden, layers, matrices, rank: (
+            2 * layers * matrices * rank * hidden,
+            2 * rank / hidden / layers,
+        ),
     },
     "lora.multi_task_ratio": {
         "one factor": lambda d_out, d_in, rank, tasks: tasks * d_out * d_in / (d_out * d_in + tasks * rank * d_in),
-        "no tasks for full": lambda d_out, d_in, rank, tasks: 100 * tasks * d_out * d_in / (d_out * d_in + tasks * rank * (d_out + d_in)),
+        "no tasks for full": lambda d_out, d_in, rank, tasks: (
+            100 * tasks * d_out * d_in / (d_out * d_in + tasks * rank * (d_out + d_in))
+        ),
         "whole number": lambda d_out, d_in, rank, tasks: tasks * d_out * d_in // (d_out * d_in + tasks * rank * (d_out + d_in)),
         "difference": lambda d_out, d_in, rank, tasks: tasks * d_out * d_in - (d_out * d_in + tasks * rank * (d_out + d_in)),
         "log": lambda d_out, d_in, rank, tasks: math.log(tasks * d_out * d_in / (d_out * d_in + tasks * rank * (d_out + d_in))),
@@ -176,7 +231,8 @@ WRONG = {
         "W as it is": lambda W, rank: W,
         "transposed": lambda W, rank: svd(W, rank, slice(0, rank)).T,
         "the root of the values": lambda W, rank: (lambda U, S, V: (U[:, :rank] * S[:rank].sqrt()) @ V[:rank])(
-            *torch.linalg.svd(W, full_matrices=False)),
+            *torch.linalg.svd(W, full_matrices=False)
+        ),
         "the factors": lambda W, rank: (torch.linalg.svd(W)[0][:, :rank], torch.linalg.svd(W)[2][:rank]),
         "only the one": lambda W, rank: svd(W, rank, slice(rank - 1, rank)),
         "last rows too": lambda W, rank: -svd(W, rank, slice(0, rank)),

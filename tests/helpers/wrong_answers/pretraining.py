@@ -50,20 +50,24 @@ def sharp(logits, k, temperature, power=1.0):
 WRONG = {
     "pretraining.clm_loss": {
         "a roll that is not cut": lambda logits, input_ids: F.cross_entropy(
-            logits.flatten(0, 1), input_ids.roll(-1, 1).flatten()).item(),
+            logits.flatten(0, 1), input_ids.roll(-1, 1).flatten()
+        ).item(),
         "softmax before cross_entropy": lambda logits, input_ids: cross_entropy(logits.softmax(-1), input_ids).item(),
         "perplexity": lambda logits, input_ids: cross_entropy(logits, input_ids).exp().item(),
         "one loss a token": lambda logits, input_ids: cross_entropy(logits, input_ids, reduction="none"),
         "the last token only": lambda logits, input_ids: F.cross_entropy(logits[:, -2], input_ids[:, -1]).item(),
-        "a loss a sentence": lambda logits, input_ids: cross_entropy(logits, input_ids, reduction="none").reshape(
-            len(input_ids), -1).mean(1),
+        "a loss a sentence": lambda logits, input_ids: (
+            cross_entropy(logits, input_ids, reduction="none").reshape(len(input_ids), -1).mean(1)
+        ),
         "base 10": lambda logits, input_ids: cross_entropy(logits, input_ids).item() / 2.302585093,
         "divided by the vocabulary": lambda logits, input_ids: cross_entropy(logits, input_ids).item() / logits.shape[-1],
     },
     "pretraining.causal_attention": {
         "tril(1)": lambda scores, attention_mask: attend(scores, attention_mask, below(scores, 1)),
         "tril(-1)": lambda scores, attention_mask: attend(scores, attention_mask, below(scores, -1)),
-        "an added 0/1 mask": lambda scores, attention_mask: torch.softmax(scores + below(scores, 0) * attention_mask[:, None, :], -1),
+        "an added 0/1 mask": lambda scores, attention_mask: torch.softmax(
+            scores + below(scores, 0) * attention_mask[:, None, :], -1
+        ),
         "triu": lambda scores, attention_mask: attend(scores, attention_mask, ~below(scores, -1)),
         "the masked scores": lambda scores, attention_mask: scores.masked_fill(~below(scores, 0), float("-inf")),
         "uniform": lambda scores, attention_mask: attend(scores * 0, attention_mask, below(scores, 0)),

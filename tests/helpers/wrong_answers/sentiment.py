@@ -9,8 +9,10 @@ def pad(sequences, max_length, pad_id, cut=None, width=None, mask=1):
     cut = cut or (lambda s: s if len(s) <= max_length else s[: max_length - 1] + s[-1:])
     rows = [cut(s) for s in sequences]
     longest = width or max(map(len, rows))
-    return (torch.tensor([s + [pad_id] * (longest - len(s)) for s in rows]),
-            mask * torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in rows]))
+    return (
+        torch.tensor([s + [pad_id] * (longest - len(s)) for s in rows]),
+        mask * torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in rows]),
+    )
 
 
 def mix(vectors, labels, weight, order):
@@ -34,8 +36,13 @@ def groups(names, layers, highest, lowest, weight_decay, *, up=0, head=1):
 
 def plan(examples, lr, batch, epochs, warmup_steps, weight_decay):
     total = math.ceil(examples / batch) * epochs
-    return (int(2e-5 <= lr <= 5e-5), int(16 <= batch <= 32), int(3 <= epochs <= 5), int(warmup_steps <= 0.1 * total),
-            int(0.01 <= weight_decay <= 0.1))
+    return (
+        int(2e-5 <= lr <= 5e-5),
+        int(16 <= batch <= 32),
+        int(3 <= epochs <= 5),
+        int(warmup_steps <= 0.1 * total),
+        int(0.01 <= weight_decay <= 0.1),
+    )
 
 
 def split(groups, order, share):
@@ -59,9 +66,11 @@ def clip(grads, max_norm, p=2):
 WRONG = {
     "sentiment.pad_batch": {
         "the tail kept": lambda sequences, max_length, pad_id: pad(
-            sequences, max_length, pad_id, lambda s: s if len(s) <= max_length else s[:1] + s[-max_length + 1 :]),
+            sequences, max_length, pad_id, lambda s: s if len(s) <= max_length else s[:1] + s[-max_length + 1 :]
+        ),
         "width before cutting": lambda sequences, max_length, pad_id: pad(
-            sequences, max_length, pad_id, width=max(map(len, sequences))),
+            sequences, max_length, pad_id, width=max(map(len, sequences))
+        ),
         "lists": lambda sequences, max_length, pad_id: tuple(sequences),
         "mask and ids exchanged": lambda **i: pad(**i)[::-1],
         "ids alone": lambda **i: pad(**i)[0],
@@ -72,14 +81,20 @@ WRONG = {
     },
     "sentiment.mixup": {
         "targets 1-D": lambda vectors, labels, weight, order: (
-            mix(vectors, labels, weight, order)[0], mix(vectors, labels, weight, order)[1][:, 1]),
+            mix(vectors, labels, weight, order)[0],
+            mix(vectors, labels, weight, order)[1][:, 1],
+        ),
         "only the partner": lambda vectors, labels, weight, order: mix(vectors, labels, 0.0, order),
         "a plain mean": lambda vectors, labels, weight, order: mix(vectors, labels, 0.5, order),
         "columns of targets exchanged": lambda vectors, labels, weight, order: (
-            mix(vectors, labels, weight, order)[0], mix(vectors, labels, weight, order)[1].flip(1)),
+            mix(vectors, labels, weight, order)[0],
+            mix(vectors, labels, weight, order)[1].flip(1),
+        ),
         "weight squared": lambda vectors, labels, weight, order: mix(vectors, labels, weight**2, order),
         "not weighted": lambda vectors, labels, weight, order: (
-            vectors + vectors[order], torch.eye(2)[labels] + torch.eye(2)[labels][order]),
+            vectors + vectors[order],
+            torch.eye(2)[labels] + torch.eye(2)[labels][order],
+        ),
         "neighbour": lambda vectors, labels, weight, order: mix(vectors, labels, weight, [*range(1, len(labels)), 0]),
     },
     "sentiment.f1_from_confusion": {
@@ -90,7 +105,11 @@ WRONG = {
         "accuracy without tn": lambda tn, fp, fn, tp: (tp / (tn + fp + fn + tp), *scores(tn, fp, fn, tp)[1:]),
         "rounded": lambda **i: tuple(round(s, 2) for s in scores(**i)),
         "divides by zero": lambda tn, fp, fn, tp: (
-            (tp + tn) / (tn + fp + fn + tp), tp / (tp + fp), tp / (tp + fn), scores(tn, fp, fn, tp)[3]),
+            (tp + tn) / (tn + fp + fn + tp),
+            tp / (tp + fp),
+            tp / (tp + fn),
+            scores(tn, fp, fn, tp)[3],
+        ),
         "error rate": lambda **i: (1 - scores(**i)[0], *scores(**i)[1:]),
         "only F1": lambda **i: scores(**i)[3],
     },
@@ -111,9 +130,14 @@ WRONG = {
         "exchanged": lambda **i: groups(**i)[::-1],
         "all the highest": lambda **i: ([i["highest"]] * len(i["names"]), groups(**i)[1]),
         "decay inverted": lambda **i: (groups(**i)[0], [i["weight_decay"] - d for d in groups(**i)[1]]),
-        "embeddings highest": lambda **i: ([i["highest"] if n.startswith("emb") else r for n, r in zip(
-            i["names"], groups(**i)[0], strict=True)], groups(**i)[1]),
-        "decay only on LayerNorm": lambda **i: (groups(**i)[0], [i["weight_decay"] if "LayerNorm" in n else 0.0 for n in i["names"]]),
+        "embeddings highest": lambda **i: (
+            [i["highest"] if n.startswith("emb") else r for n, r in zip(i["names"], groups(**i)[0], strict=True)],
+            groups(**i)[1],
+        ),
+        "decay only on LayerNorm": lambda **i: (
+            groups(**i)[0],
+            [i["weight_decay"] if "LayerNorm" in n else 0.0 for n in i["names"]],
+        ),
         "ascending": lambda **i: (sorted(groups(**i)[0]), groups(**i)[1]),
         "lists of pairs": lambda **i: list(zip(*groups(**i), strict=True)),
     },
@@ -122,8 +146,11 @@ WRONG = {
         "all within": lambda **i: (1, 1, 1, 1, 1),
         "truths": lambda **i: tuple(bool(x) for x in plan(**i)),
         "one number": lambda **i: all(plan(**i)),
-        "warm-up of 1 %": lambda **i: (*plan(**i)[:3], int(i["warmup_steps"] <= 0.01 * math.ceil(
-            i["examples"] / i["batch"]) * i["epochs"]), plan(**i)[4]),
+        "warm-up of 1 %": lambda **i: (
+            *plan(**i)[:3],
+            int(i["warmup_steps"] <= 0.01 * math.ceil(i["examples"] / i["batch"]) * i["epochs"]),
+            plan(**i)[4],
+        ),
         "warm-up of epochs": lambda **i: (*plan(**i)[:3], int(i["warmup_steps"] <= i["epochs"]), plan(**i)[4]),
         "batch up to 64": lambda **i: (plan(**i)[0], int(16 <= i["batch"] <= 64), *plan(**i)[2:]),
         "four values": lambda **i: plan(**i)[:4],
@@ -134,19 +161,28 @@ WRONG = {
         "share of training": lambda groups, order, share: split(groups, order, 1 - share),
         "the rows": lambda groups, order, share: [i for i, t in enumerate(split(groups, order, share)) if t],
         "truths": lambda groups, order, share: [bool(t) for t in split(groups, order, share)],
-        "one group more": lambda groups, order, share: (lambda t: [
-            int(x or g == next((o for o in order if o not in {h for h, y in zip(groups, t, strict=True) if y}), None))
-            for g, x in zip(groups, t, strict=True)])(split(groups, order, share)),
+        "one group more": lambda groups, order, share: (
+            lambda t: [
+                int(x or g == next((o for o in order if o not in {h for h, y in zip(groups, t, strict=True) if y}), None))
+                for g, x in zip(groups, t, strict=True)
+            ]
+        )(split(groups, order, share)),
         "everything": lambda groups, order, share: [1] * len(groups),
         "first rows": lambda groups, order, share: [int(i < share * len(groups)) for i in range(len(groups))],
     },
     "sentiment.warmup_lr": {
         "warm-up rounded up": lambda step, warmup, total, peak: ramp(step, math.ceil(warmup), total, peak),
-        "product of ramps": lambda step, warmup, total, peak: peak * min(1.0, step / (warmup or 1)) * max(0.0, (total - step) / total),
-        "cosine": lambda step, warmup, total, peak: peak * step / warmup if step < warmup else peak * 0.5 * (
-            1 + math.cos(math.pi * min(1.0, (step - warmup) / (total - warmup)))),
+        "product of ramps": lambda step, warmup, total, peak: (
+            peak * min(1.0, step / (warmup or 1)) * max(0.0, (total - step) / total)
+        ),
+        "cosine": lambda step, warmup, total, peak: (
+            peak * step / warmup
+            if step < warmup
+            else peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / (total - warmup))))
+        ),
         "zero warm-up divides": lambda step, warmup, total, peak: min(
-            peak * step / warmup, peak * max(0.0, (total - step) / (total - warmup))),
+            peak * step / warmup, peak * max(0.0, (total - step) / (total - warmup))
+        ),
         "half the peak": lambda step, warmup, total, peak: ramp(step, warmup, total, peak / 2),
         "peak only": lambda step, warmup, total, peak: peak,
         "falling only": lambda step, warmup, total, peak: peak * max(0.0, (total - step) / total),
@@ -162,6 +198,8 @@ WRONG = {
         "normalised to 1": lambda grads, max_norm: ([g / (clip(grads, 1.0)[1] or 1) for g in grads], clip(grads, 1.0)[1]),
         "exchanged": lambda grads, max_norm: clip(grads, max_norm)[::-1],
         "upside down": lambda grads, max_norm: (
-            [g * max(1.0, clip(grads, max_norm)[1] / max_norm) for g in grads], clip(grads, max_norm)[1]),
+            [g * max(1.0, clip(grads, max_norm)[1] / max_norm) for g in grads],
+            clip(grads, max_norm)[1],
+        ),
     },
 }

@@ -38,7 +38,9 @@ def needed(d, sigma, delta, epsilon):
 
 WRONG = {
     "transfer.definition": {
-        "the sentence": lambda: "Take a pretrained model and train some or all of its weights further on the data of the target task.",
+        "the sentence": lambda: (
+            "Take a pretrained model and train some or all of its weights further on the data of the target task."
+        ),
         "small": lambda: "c",
         "a number": lambda: 3,
         "a list": lambda: ["C"],
@@ -48,7 +50,9 @@ WRONG = {
         "thousands": lambda counts, strategy: trains(counts, strategy) / 1000,
         "frozen ones": lambda counts, strategy: sum(counts.values()) - trains(counts, strategy),
         "one layer more": lambda counts, strategy: trains(counts, strategy, 1),
-        "never refuses": lambda counts, strategy: trains(counts, strategy) if strategy != "bottom_2" and "top_5" != strategy else 0,
+        "never refuses": lambda counts, strategy: (
+            trains(counts, strategy) if strategy != "bottom_2" and strategy != "top_5" else 0
+        ),
         "share": lambda counts, strategy: trains(counts, strategy) / sum(counts.values()),
         "None for refusals": lambda counts, strategy: trains(counts, strategy) if strategy not in ("bottom_2", "top_5") else None,
         "everything": lambda counts, strategy: sum(counts.values()),
@@ -78,7 +82,9 @@ WRONG = {
     },
     "transfer.two_stages": {
         "half a step": lambda **i: descend(**i | {"eta": i["eta"] / 2}),
-        "one step more": lambda **i: descend(**i | {"source_steps": i["source_steps"] + 1, "target_steps": i["target_steps"] + 1}),
+        "one step more": lambda **i: descend(
+            **i | {"source_steps": i["source_steps"] + 1, "target_steps": i["target_steps"] + 1}
+        ),
         "same loss twice": lambda **i: descend(**i | {"H_t": i["H_s"], "b_t": i["b_s"]}),
         "factor 2": lambda **i: descend(**i, factor=2.0),
         "b added": lambda **i: descend(**i, times=-1.0),
