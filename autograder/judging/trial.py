@@ -9,6 +9,7 @@ It is packed as what crosses the wall is (`autograder.asking.wire`): JSON for th
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -79,7 +80,8 @@ class Trial:
 def save(trial: Trial, folder: Path) -> None:
     """Write a trial as `<id>.json` and `<id>.safetensors` into `folder`."""
     tensors: dict[str, Any] = {}
-    with fresh(trial.seed):
+    with fresh(trial.seed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # inputs are changed to what no function is made for
         changed = [vars(c) | {"outputs": list(c.outputs)} for c in trial.changed if _matters(c, trial)]
         everything = trial.data | {"mistaken": trial.mistaken, "changed": changed}
     text = json.dumps(pack(everything, tensors), indent=1)

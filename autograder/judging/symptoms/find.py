@@ -15,7 +15,7 @@ from autograder.asking.state import State
 from autograder.asking.values import Raised
 from autograder.judging.symptoms import order
 from autograder.judging.symptoms.changed import Changed, as_if_changed, enough, in_words
-from autograder.judging.symptoms.seen import Seen, numbers, tolerance_of
+from autograder.judging.symptoms.seen import Seen, agree, numbers, tolerance_of
 from autograder.judging.symptoms.tiers import EMPTY, HINTED, RELATED, SHAPED, Found, asked, of_one, small
 from autograder.judging.symptoms.unanswered import direct, unanswered, wrong_shape
 
@@ -123,6 +123,11 @@ def _fewer_values(trial: Any, values: list[Any], right: list[tuple]) -> list[Fou
                     f"{'both' if count == 2 else 'all of them'}, with commas between them.",
                 )
             ]
+    if all(isinstance(v, (list, tuple)) and len(v) == count for v in values):
+        came, wanted = [tuple(map(numbers, v)) for v in values], [tuple(map(numbers, r)) for r in right]
+        if all(a is not None for items in (*came, *wanted) for a in items):
+            says = order.values_in_another_order(came, wanted, lambda c, r: agree(c, r, tolerance))
+            return [("values_in_another_order", says)] if says else []
     if all(isinstance(v, (list, tuple)) and len(v) == len(values[0]) != count for v in values):
         came = len(values[0])
         listed = ", ".join(f"{k + 1}: {names[k]}" for k in range(count) if k in names)

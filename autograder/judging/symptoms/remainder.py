@@ -24,9 +24,9 @@ def by_an_input(seen: Seen) -> str | None:
 
 
 def with_an_input(seen: Seen) -> str | None:
-    """The right value plus or minus one of the inputs (or twice, or half of it)."""
+    """The right value plus or minus one of the inputs, or half of it."""
     for name, values in _fitting(seen):
-        for times, words in ((1, ""), (-1, ""), (2, "twice "), (-2, "twice "), (0.5, "half of "), (-0.5, "half of ")):
+        for times, words in ((1, ""), (-1, ""), (0.5, "half of "), (-0.5, "half of ")):  # twice is another sign
             if _every(seen, values, lambda r, v, t=times: r + t * v):
                 way = "more" if times > 0 else "less"
                 return (

@@ -25,7 +25,7 @@ def unanswered(trial: Any, outcomes: list[Any], readings: list[Any]) -> Found | 
     if outcome.state == State.RAISED and outcome.error not in ABOUT_INPUTS:
         return "raised_in_some_cases" if some else "raised", _sentence(complaint)
     if outcome.state == State.RAISED:
-        return "raised_in_some_cases" if some else "raised", f"{_sentence(complaint)} {given(trial, case['inputs'])} {asked}"
+        return "raised_in_some_cases" if some else "raised", _joined(_sentence(complaint), given(trial, case["inputs"]), asked)
     if outcome.value is None:
         printed = " What a function prints is not returned: write return instead of print." if outcome.printed.strip() else ""
         return "returned_none", f"{_sentence(complaint)}{printed} {asked}"
@@ -52,7 +52,7 @@ def wrong_shape(trial: Any, index: list[int], came: list[Any]) -> Found | None:
         case = trial.cases[i]
         if shape(value) != shape(case["expected"]):
             said = f"Expected shape {shape(case['expected'])}, came {shape(value)} for {case['label']!r}."
-            return "wrong_shape", f"{said} {given(trial, case['inputs'])}"
+            return "wrong_shape", _joined(said, given(trial, case["inputs"]))
     return None
 
 
@@ -96,6 +96,10 @@ def _brief(value: Any) -> str:
         return f"{value:.6g}"
     text = repr(value)
     return text if len(text) <= 60 and not isinstance(value, dict) else f"({type(value).__name__} of {len(value)})"
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(text for text in sentences if text)
 
 
 def _sentence(text: str) -> str:

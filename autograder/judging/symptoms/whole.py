@@ -10,14 +10,16 @@ from autograder.judging.symptoms.seen import Seen, numbers
 
 
 def zeros(seen: Seen) -> str | None:
-    if seen.numeric and seen.evidence and all(not c.any() for c in seen.came) and any(r.any() for r in seen.right):
+    if not seen.shapes_agree or not seen.evidence:
+        return None
+    if all(np.abs(c).max(initial=0) <= 1e-8 * min(1.0, np.abs(r).max(initial=0)) for c, r in zip(seen.came, seen.right, strict=True)):
         return "Everything you return is 0: is the result ever filled in?"
     return None
 
 
 def same_whatever(seen: Seen) -> str | None:
     """The same output in every case, though the right ones differ."""
-    if len(seen.came) < 2 or all(seen.same(r, seen.right[0]) for r in seen.right[1:]):
+    if len(seen.came) < 2 or (seen.numeric and not seen.shapes_agree) or all(seen.same(r, seen.right[0]) for r in seen.right[1:]):
         return None
     if all(seen.same(c, seen.came[0]) for c in seen.came[1:]):
         return "You return the same whatever the inputs are: compute the result from the arguments."
