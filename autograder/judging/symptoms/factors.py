@@ -144,7 +144,7 @@ def _rate(seen: Seen) -> np.ndarray | None:
     if not seen.shapes_agree:
         return None
     rates = []
-    for came, right in zip(seen.came, seen.right, strict=True):
+    for came, right in seen.pairs:
         if not np.isfinite(came).all() or not np.isfinite(right).all():
             return None
         square = float((right * right).sum())

@@ -114,7 +114,7 @@ def rounded(seen: Seen) -> str | None:
 
 
 def _without_slack(seen: Seen, turn: Callable) -> bool:
-    pairs = zip(seen.came, seen.right, strict=True)
+    pairs = seen.pairs
     return all(np.isfinite(r).all() and np.allclose(c, turn(r), rtol=1e-6, atol=1e-9) for c, r in pairs)
 
 
@@ -123,7 +123,7 @@ def offset(seen: Seen) -> str | None:
     if not seen.shapes_agree or seen.evidence < 2:
         return None
     with np.errstate(all="ignore"):
-        gaps = [c - r for c, r in zip(seen.came, seen.right, strict=True)]
+        gaps = [c - r for c, r in seen.pairs]
     if not all(np.isfinite(g).all() and g.size for g in gaps):
         return None
     if _largest(seen.right) < 1e-3 * _largest(seen.came):

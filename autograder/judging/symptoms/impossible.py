@@ -33,7 +33,7 @@ def not_a_number(seen: Seen) -> str | None:
     """nan or infinity, and whether large inputs explain it."""
     if not seen.shapes_agree:
         return None
-    bad = [not np.isfinite(c[np.isfinite(r)]).all() for c, r in zip(seen.came, seen.right, strict=True)]
+    bad = [not np.isfinite(c[np.isfinite(r)]).all() for c, r in seen.pairs]
     if not any(bad):
         return None
     large = [
@@ -71,7 +71,7 @@ def cannot_be(seen: Seen) -> str | None:
     """A sum, a sign or a range that every right output keeps, and this one does not."""
     if not seen.shapes_agree:
         return None
-    pairs = [(c, r) for c, r in zip(seen.came, seen.right, strict=True)]
+    pairs = seen.pairs
     rows = [(c, r) for c, r in pairs if r.ndim and r.shape[-1] > 1]
     for total in (1.0, 0.0):
         if rows and all(np.allclose(r.sum(-1), total, atol=1e-4) and np.abs(r).max() > 1e-6 for _, r in rows):
@@ -96,7 +96,7 @@ def cannot_be(seen: Seen) -> str | None:
 def _zeros(seen: Seen, where: Any, says: str) -> str | None:
     if not seen.shapes_agree or seen.evidence < 2:
         return None
-    found = [where(c, r) for c, r in zip(seen.came, seen.right, strict=True)]
+    found = [where(c, r) for c, r in seen.pairs]
     sparse = [r for r in seen.right if r.size > 2 and r.ndim and 0 < (r == 0).sum() < r.size]
     if not sparse and where(np.zeros(1), np.ones(1))[0] is np.False_:
         return None

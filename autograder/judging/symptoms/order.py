@@ -38,7 +38,7 @@ def shifted(seen: Seen) -> str | None:
         return None
     for axis in (-1, 0):
         for by in (1, -1, 2, -2):
-            if all(_moved(seen, c, r, axis, by) for c, r in zip(seen.came, seen.right, strict=True)):
+            if all(_moved(seen, c, r, axis, by) for c, r in seen.pairs):
                 size, way = ("one place" if abs(by) == 1 else "two places"), ("late" if by > 0 else "early")
                 return f"These are the right values, {size} too {way}: the value of each position stands at another."
     for name in seen.inputs[0]:
@@ -90,7 +90,7 @@ def _turned(seen: Seen, turn: Any, both: bool = False) -> bool:
     """Whether `turn(right)` came in every case; with `both`, whether turning both gives the same."""
     if seen.evidence < 2:
         return False
-    pairs = zip(seen.came, seen.right, strict=True)
+    pairs = seen.pairs
     return all(c.ndim == r.ndim and seen.same(turn(c) if both else c, turn(r)) for c, r in pairs)
 
 

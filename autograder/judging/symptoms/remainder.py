@@ -59,7 +59,7 @@ def _by_lines(seen: Seen, explained: Callable, says: str) -> str | None:
     if not seen.shapes_agree or seen.evidence < 4 or not all(r.ndim >= 2 for r in seen.right):
         return None
     for axis, line in ((-1, "row"), (-2, "column")):
-        pairs = [(np.moveaxis(c, axis, -1), np.moveaxis(r, axis, -1)) for c, r in zip(seen.came, seen.right, strict=True)]
+        pairs = [(np.moveaxis(c, axis, -1), np.moveaxis(r, axis, -1)) for c, r in seen.pairs]
         if not any(r.shape[-1] > 1 for _, r in pairs):
             continue
         with np.errstate(all="ignore"):

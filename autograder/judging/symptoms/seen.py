@@ -27,6 +27,11 @@ class Seen:
     labels: list[str]
     tolerance: float
 
+    @property
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """What came and what is right, case by case."""
+        return list(zip(self.came, self.right, strict=True))
+
     @cached_property
     def numeric(self) -> bool:
         """Whether all of it is numbers; then every symptom of numbers may look."""
@@ -34,22 +39,22 @@ class Seen:
 
     @cached_property
     def shapes_agree(self) -> bool:
-        return self.numeric and all(c.shape == r.shape for c, r in zip(self.came, self.right, strict=True))
+        return self.numeric and all(c.shape == r.shape for c, r in self.pairs)
 
     @cached_property
     def finite(self) -> bool:
         """Whether nothing that came is nan or infinite where the right value is finite."""
-        return self.shapes_agree and all(np.isfinite(c[np.isfinite(r)]).all() for c, r in zip(self.came, self.right, strict=True))
+        return self.shapes_agree and all(np.isfinite(c[np.isfinite(r)]).all() for c, r in self.pairs)
 
     @cached_property
     def wrong(self) -> list[bool]:
         """Which cases are wrong."""
-        return [not self.same(c, r) for c, r in zip(self.came, self.right, strict=True)]
+        return [not self.same(c, r) for c, r in self.pairs]
 
     @cached_property
     def evidence(self) -> int:
         """How many numbers are not what they should be. One number proves little: a relation that needs a search asks for two."""
-        pairs = zip(self.came, self.right, strict=True)
+        pairs = self.pairs
         return (
             sum(
                 int((np.abs(c - r) > self.tolerance * _size(r) + TINY).sum()) if c.shape == r.shape else max(c.size, r.size)
@@ -77,7 +82,7 @@ class Seen:
         if not self.numeric:
             return False
         with np.errstate(all="ignore"):
-            return all(self.same(c, np.asarray(turn(r), float)) for c, r in zip(self.came, self.right, strict=True))
+            return all(self.same(c, np.asarray(turn(r), float)) for c, r in self.pairs)
 
 
 def agree(came: np.ndarray, right: np.ndarray, tolerance: float) -> bool:

@@ -21,7 +21,7 @@ def another_shape(seen: Seen) -> str | None:
     """The right numbers in the right order, with axes too many, too few or joined."""
     if not seen.numeric or seen.shapes_agree:
         return None
-    pairs = list(zip(seen.came, seen.right, strict=True))
+    pairs = seen.pairs
     if all(r.ndim >= 2 and seen.same(c, np.swapaxes(r, -1, -2)) for c, r in pairs):
         return f"These are the right values, transposed: shape {pairs[0][1].shape} is asked for, yours is {pairs[0][0].shape}."
     if all(c.size == r.size and seen.same(c.reshape(r.shape), r) for c, r in pairs):
@@ -36,7 +36,7 @@ def not_reduced(seen: Seen) -> str | None:
     """Adding up, averaging or picking along one axis (or all) of what came gives what is right."""
     if not seen.numeric or seen.shapes_agree:
         return None
-    pairs = list(zip(seen.came, seen.right, strict=True))
+    pairs = seen.pairs
     for _, function, says in REDUCTIONS:
         if all(c.size and seen.same(np.asarray(function(c), float), r) for c, r in pairs):
             return says.format("")
@@ -54,7 +54,7 @@ def reduced(seen: Seen) -> str | None:
     """What came is the sum, the mean or a part of what is right."""
     if not seen.numeric or seen.shapes_agree:
         return None
-    pairs = list(zip(seen.came, seen.right, strict=True))
+    pairs = seen.pairs
     for axis in range(min(r.ndim for _, r in pairs)):
         for place, words in ((0, "first"), (-1, "last")):
             if all(seen.same(c, np.take(r, place, axis)) for c, r in pairs):
@@ -73,7 +73,7 @@ def a_part(seen: Seen) -> str | None:
     """Right but for what is missing, or too much, at one end."""
     if not seen.numeric or seen.shapes_agree:
         return None
-    pairs = list(zip(seen.came, seen.right, strict=True))
+    pairs = seen.pairs
     if not all(c.ndim == r.ndim >= 1 for c, r in pairs):
         return None
     for axis in range(min(r.ndim for _, r in pairs)):
@@ -116,7 +116,7 @@ def shape_of_an_input(seen: Seen) -> str | None:
     for name in seen.inputs[0]:
         shapes = [np.shape(case.get(name)) if hasattr(case.get(name), "shape") else None for case in seen.inputs]
         if all(s and c.shape == tuple(s) for c, s in zip(seen.came, shapes, strict=True)):
-            c, r = next((c, r) for c, r in zip(seen.came, seen.right, strict=True) if c.shape != r.shape)
+            c, r = next((c, r) for c, r in seen.pairs if c.shape != r.shape)
             return f"Your result has the shape of {name}, {c.shape}, and {r.shape} is asked for: which axis is to be summed over?"
     return None
 

@@ -52,7 +52,7 @@ def wrong_entries(seen: Seen) -> list[np.ndarray] | None:
         return None
     with np.errstate(all="ignore"):
         out = []
-        for c, r in zip(seen.came, seen.right, strict=True):
+        for c, r in seen.pairs:
             finite = r[np.isfinite(r)]
             size = float(np.abs(finite).max()) if finite.size else 0.0
             out.append(~((np.abs(c - r) <= seen.tolerance * size + TINY) | (c == r)))

@@ -8,11 +8,13 @@ import numpy as np
 
 from autograder.judging.symptoms.seen import Seen, numbers
 
+NOTHING = 1e-8
+
 
 def zeros(seen: Seen) -> str | None:
     if not seen.shapes_agree or not seen.evidence:
         return None
-    if all(np.abs(c).max(initial=0) <= 1e-8 * min(1.0, np.abs(r).max(initial=0)) for c, r in zip(seen.came, seen.right, strict=True)):
+    if all(np.abs(c).max(initial=0) <= NOTHING * min(1.0, np.abs(r).max(initial=0)) for c, r in seen.pairs):
         return "Everything you return is 0: is the result ever filled in?"
     return None
 
@@ -30,7 +32,7 @@ def one_for_all(seen: Seen) -> str | None:
     """One number, or one row, for all."""
     if not seen.shapes_agree or not all(r.ndim for r in seen.right):
         return None
-    several = [(c, r) for c, r in zip(seen.came, seen.right, strict=True) if c.size > 1 and np.ptp(r) > 1e-9]
+    several = [(c, r) for c, r in seen.pairs if c.size > 1 and np.ptp(r) > 1e-9]
     if several and all(np.isfinite(c).all() and np.ptp(c) <= seen.tolerance * np.abs(c).max() for c, _ in several):
         return (
             "In each case all your values are one and the same number, and the right ones differ: something is summed or "

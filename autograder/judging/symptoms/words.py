@@ -6,7 +6,7 @@ from autograder.judging.symptoms.seen import Seen
 
 
 def other_case(seen: Seen) -> str | None:
-    if _texts(seen) and all(c.strip().lower() == r.strip().lower() for c, r in zip(seen.came, seen.right, strict=True)):
+    if _texts(seen) and all(c.strip().lower() == r.strip().lower() for c, r in seen.pairs):
         return f"These are the right words, written in another way: return exactly {seen.right[0]!r}, in the same letters."
     return None
 
@@ -15,7 +15,7 @@ def exchanged_words(seen: Seen) -> str | None:
     """Each answer has become one other, everywhere: the two are exchanged."""
     if not _words(seen) or seen.evidence < 2:
         return None
-    pairs = {(str(r), str(c)) for c, r in zip(seen.came, seen.right, strict=True)}
+    pairs = {(str(r), str(c)) for c, r in seen.pairs}
     given = dict(pairs)
     if len(pairs) == len(given) > 1 and set(given.values()) == set(given):
         return "The answers are exchanged: wherever one is right, you give the other."

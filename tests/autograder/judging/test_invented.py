@@ -7,13 +7,13 @@ drawn: with other ones, something else is said of the same answer.
 import re
 
 import pytest
-from invented import wrong_answers
 
 from autograder import exercises
 from autograder.asking.ask import ask_all
 from autograder.exercises.drawing import draw
 from autograder.judging.judge import judge
 from autograder.judging.symptoms.find import HINTED
+from invented import wrong_answers
 
 SEEDS = (3, 8)
 LEAST = 0.85
