@@ -19,7 +19,7 @@ from autograder.exercises.exercise import Exercise
 from autograder.exercises.kinds import Change, ways
 from autograder.judging.symptoms.changed import Changed
 
-MOST = 400  # changes of one exercise
+MOST = 700  # changes of one exercise
 
 
 def changes(exercise: Exercise, cases: list[dict[str, Any]]) -> list[Changed]:

@@ -8,10 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from autograder.exercises.turns import COUNT, IDS, LIST, MASK, NUMBER, TENSOR, TENSORS, bounded
+from autograder.exercises.turns import COUNT, IDS, LIST, LISTS, MASK, NUMBER, TENSOR, TENSORS, bounded
 from autograder.judging.symptoms.quantities import of_one, quantities
 
 Inputs = dict[str, Any]
+
+
+TABLES = {
+    "number": NUMBER,
+    "count": COUNT,
+    "tensor": TENSOR,
+    "ids": IDS,
+    "mask": MASK,
+    "list": LIST,
+    "lists": LISTS,
+    "tensors": TENSORS,
+}
 
 
 @dataclass(frozen=True)
@@ -37,9 +49,9 @@ def ways(cases: list[Inputs]) -> Iterator[Change]:
                     f"when {one} and {other} are exchanged",
                     lambda x, a=one, b=other: [x | {a: x[b], b: x[a]}],
                 )
+    yield from _by_suffix(known, kinds)
     for name in known:
-        table = {"number": NUMBER, "count": COUNT, "tensor": TENSOR, "ids": IDS, "mask": MASK, "list": LIST, "tensors": TENSORS}
-        for word, says, turn in table[kinds[name]]:
+        for word, says, turn in TABLES[kinds[name]]:
             yield _one(name, word, says, turn)
         if _group(kinds[name]) == "number":
             for value in dict.fromkeys((*(case[name] for case in cases[:4]), 2, 10, 100, 0.5, -1, -100)):
@@ -54,6 +66,32 @@ def ways(cases: list[Inputs]) -> Iterator[Change]:
                 )
     yield from _by_quantities(cases, known, kinds)
     yield from _by_rows(cases, known, kinds)
+    yield from _by_entries(cases, known, kinds)
+
+
+def _by_suffix(known: list[str], kinds: dict[str, str]) -> Iterator[Change]:
+    """All inputs of one family exchanged with those of another: H_s and b_s with H_t and b_t, a query's pair with a value's."""
+    ends: dict[str, dict[str, str]] = {}
+    for name in known:
+        stem, _, end = name.rpartition("_")
+        if stem and end:
+            ends.setdefault(end, {})[stem] = name
+    for i, one in enumerate(ends):
+        for other in list(ends)[i + 1 :]:
+            pairs = [(ends[one][stem], ends[other][stem]) for stem in ends[one] if stem in ends[other]]
+            if len(pairs) < 2 or any(kinds[a] != kinds[b] for a, b in pairs):
+                continue
+            yield Change(
+                f"{one}_and_{other}_exchanged",
+                f"when all inputs that end in _{one} and _{other} are exchanged",
+                lambda x, p=tuple(pairs): [x | {a: x[b] for a, b in p} | {b: x[a] for a, b in p}],
+            )
+            for a, b, turn in ((one, other, 0), (other, one, 1)):
+                yield Change(
+                    f"{b}_for_{a}",
+                    f"when the inputs that end in _{b} stand in the place of those that end in _{a} too",
+                    lambda x, p=tuple(pairs), t=turn: [x | {pair[t]: x[pair[1 - t]] for pair in p}],
+                )
 
 
 def _one(name: str, word: str, says: str, turn: Callable) -> Change:
@@ -70,6 +108,8 @@ def _kind(values: list[Any]) -> str:
             return "tensor"
         return "mask" if all(set(np.unique(a)) <= {0, 1} for a in arrays) else "ids"
     if all(isinstance(v, (list, tuple)) and len(v) for v in values):
+        if all(isinstance(item, list) for v in values for item in v):
+            return "lists"
         return "tensors" if all(hasattr(item, "shape") for v in values for item in v) else "list"
     return ""
 
@@ -162,6 +202,13 @@ def _by_rows(cases: list[Inputs], known: list[str], kinds: dict[str, str]) -> It
             every,
             lambda outputs: _joined(outputs, np.max),
         )
+        for word, how in (("smallest", np.min), ("median", np.median)):
+            yield Change(
+                f"{word}_of_each{suffix}",
+                f"when each of {said} is taken by itself, and the {word} of the results is kept",
+                every,
+                lambda outputs, h=how: _joined(outputs, h),
+            )
         yield Change(
             f"each_alone{suffix}", f"when each of {said} is taken by itself, as if the others were not there", every, _stacked
         )
@@ -172,6 +219,26 @@ def _by_rows(cases: list[Inputs], known: list[str], kinds: dict[str, str]) -> It
             ("without_last", slice(0, -1), "all but the last of"),
         ):
             yield Change(f"{word}{suffix}", f"when {words} {said} is used", lambda x, p=pick, s=part: [p(x, s)])
+
+
+def _by_entries(cases: list[Inputs], known: list[str], kinds: dict[str, str]) -> Iterator[Change]:
+    """Tensors of one shape, entry by entry: where the right function adds them all up, something else may be done with them."""
+    tensors = [n for n in known if kinds[n] == "tensor"]
+    those = [n for n in tensors if all(case[n].shape == case[tensors[0]].shape for case in cases)]
+    if len(those) < 2:
+        return
+
+    def every(inputs: Inputs) -> list[Inputs]:
+        flat = {n: inputs[n].reshape(-1) for n in those}
+        return [inputs | {n: v[i : i + 1] for n, v in flat.items()} for i in range(bounded(len(flat[those[0]]), int))]
+
+    for word, how in (("largest", np.max), ("smallest", np.min), ("median", np.median)):
+        yield Change(
+            f"{word}_entry",
+            f"when every entry of {' and '.join(those)} is taken by itself, and the {word} of the results is kept",
+            every,
+            lambda outputs, h=how: _joined(outputs, h),
+        )
 
 
 def _joined(outputs: list[Any], how: Callable) -> Any:

@@ -63,6 +63,13 @@ COUNT = (
         lambda v: 100 * v if v <= 1 else bounded(v, lambda n: 100 * n),
     ),
 )
+LISTS = (
+    ("reversed", "the lists in {0} are in the opposite order", lambda v: v[::-1]),
+    ("turned_round", "each list in {0} is turned round", lambda v: [x[::-1] for x in v]),
+    ("each_without_its_first", "the first of each list in {0} is left out", lambda v: [x[1:] for x in v]),
+    ("each_without_its_last", "the last of each list in {0} is left out", lambda v: [x[:-1] for x in v]),
+    ("each_sorted", "each list in {0} is sorted", lambda v: [sorted(x) for x in v]),
+)
 TENSOR = (
     ("zero", "{0} is 0: is it left out?", lambda v: 0 * v),
     ("ones", "{0} is 1 everywhere: has it no effect?", lambda v: 0 * v + 1),
@@ -88,8 +95,12 @@ TENSOR = (
     ("averaged", "every row of {0} is the mean of its rows", lambda v: 0 * v + v.mean(0)),
     ("positive_part", "{0} is cut off at 0", lambda v: _torch(v).clamp_min(0)),
     ("diagonal", "only the diagonal of {0} is used", lambda v: torch.diag(torch.diagonal(_torch(v)))),
+    ("one_mean", "every entry of {0} is the mean of all", lambda v: 0 * v + v.mean()),
+    ("over_one_more", "a mean over {0} divides by n + 1", lambda v: v * (len(v) / (len(v) + 1))),
+    ("over_one_less", "a mean over {0} divides by n - 1", lambda v: v * (len(v) / (len(v) - 1))),
 )
 IDS = (
+    ("first_for_all", "the first entry of {0} stands for all", lambda v: 0 * v + _torch(v).reshape(-1)[0]),
     ("shifted_back", "{0} is moved by one to the front: each position then holds the next one", lambda v: _torch(v).roll(-1, -1)),
     ("shifted", "{0} is moved by one to the back: each position then holds the one before", lambda v: _torch(v).roll(1, -1)),
     ("all_zero", "{0} is 0 throughout: has it no effect?", lambda v: 0 * v),
@@ -129,6 +140,8 @@ LIST = (
         "{0} is added up along the way",
         lambda v: list(map(int, np.cumsum(v))) if isinstance(v[0], int) else list(np.cumsum(v)),
     ),
+    ("over_one_more", "a mean over {0} divides by n + 1", lambda v: [x * len(v) / (len(v) + 1) for x in v]),
+    ("over_one_less", "a mean over {0} divides by n - 1", lambda v: [x * len(v) / (len(v) - 1) for x in v]),
 )
 TENSORS = (
     ("reversed", "{0} is in the opposite order", lambda v: v[::-1]),

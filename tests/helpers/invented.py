@@ -17,5 +17,6 @@ def wrong_answers():
     """`{exercise id: {name: function}}`, of exercises that are there."""
     found = {}
     for topic in TOPICS:
-        found |= importlib.import_module(f"wrong_answers.{topic}").WRONG
+        for exercise_id, answers in importlib.import_module(f"wrong_answers.{topic}").WRONG.items():
+            found[exercise_id] = found.get(exercise_id, {}) | answers
     return {i: answers for i, answers in found.items() if i in exercises and isinstance(exercises[i], Exercise)}

@@ -65,6 +65,7 @@ def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Chang
     """The part that one input brings in is scaled, and the rest is right: `came - without = factor * (right - without)`."""
     if not seen.shapes_agree or seen.evidence < 2:
         return None
+    few = len(seen.came) < 3 or not any(np.any(v % 1) for v in (*seen.came, *seen.right))
     for change in changes:
         if not change.name.endswith("_zero"):
             continue
@@ -77,7 +78,7 @@ def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Chang
             if square == 0 and seen.same(came, right):
                 continue
             rate = float(((came - without) * (right - without)).sum()) / square if square else 0.0
-            if came.size < 2 or not seen.same(came, without + rate * (right - without)) or rate == 0:
+            if (came.size < 2 and few) or not seen.same(came, without + rate * (right - without)) or rate == 0:
                 break
             rates.append(rate)
             inputs.append(case)
@@ -90,6 +91,59 @@ def part_of_it(seen: Seen, which: list[int], of: int | None, changes: list[Chang
                     f"What {name} brings in is {said[0]}, and the rest is right. {said[1][:1].upper()}{said[1][1:]}",
                 )
     return None
+
+
+def part_turned(seen: Seen, which: list[int], of: int | None, changes: list[Changed]) -> tuple[str, str] | None:
+    """The part that one input brings in has become its absolute value, or its square ...; and the rest is right."""
+    if not seen.shapes_agree or seen.evidence < 4:
+        return None
+    for change in changes:
+        name = change.name.removesuffix("_zero")
+        if name == change.name or not hasattr(seen.inputs[0].get(name), "shape"):
+            continue
+        without = [_component(change.outputs[i], of) for i in which]
+        if any(w is None for w in without):
+            continue
+        for words, turn in PARTS:
+            pairs = zip(seen.came, seen.right, without, strict=True)
+            if all(seen.same(c, w + turn(r - w)) for c, r, w in pairs):
+                return f"part_of_{name}", f"What {name} brings in is {words}, and the rest is right."
+    return None
+
+
+def _transposed(part: np.ndarray) -> np.ndarray:
+    square = part.ndim > 1 and part.shape[-1] == part.shape[-2]
+    return np.swapaxes(part, -1, -2) if square else np.full(part.shape, np.nan)
+
+
+PARTS = (
+    ("there without its sign", np.abs), ("cut off at 0", lambda p: np.maximum(p, 0)), ("squared", np.square),
+    ("there as its tanh", np.tanh), ("transposed", _transposed),
+)  # fmt: skip
+
+
+def combined(seen: Seen, which: list[int], of: int | None, changes: list[Changed]) -> tuple[str, str] | None:
+    """The right values and those for changed inputs, put together: their mean, their difference, their product."""
+    if not seen.shapes_agree or seen.evidence < 3:
+        return None
+    for change in changes:
+        if change.name.endswith("_constant"):
+            continue
+        for words, join in JOINS:
+            for i, came, right in zip(which, seen.came, seen.right, strict=True):
+                there = _component(change.outputs[i], of)
+                if there is None or not seen.same(came, join(right, there)):
+                    break
+            else:
+                if not all(seen.same(_component(change.outputs[i], of), r) for i, r in zip(which, seen.right, strict=True)):
+                    says = change.says.split(":")[0].rstrip("?")
+                    return "combined", f"Your values are {words} the right ones and what comes out {says}."
+    return None
+
+
+JOINS = (("the mean of", lambda r, v: (r + v) / 2), ("the sum of", lambda r, v: r + v),
+         ("the difference between", lambda r, v: r - v), ("the product of", lambda r, v: r * v),
+         ("the larger ones of", np.maximum), ("the smaller ones of", np.minimum))  # fmt: skip
 
 
 def _component(output: Any, of: int | None) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from autograder.asking.state import State
 from autograder.asking.values import Raised
-from autograder.judging.symptoms import order
+from autograder.judging.symptoms import order, values
 from autograder.judging.symptoms.changed import Changed, as_if_changed, enough, in_words
 from autograder.judging.symptoms.seen import Seen, agree, numbers, tolerance_of
 from autograder.judging.symptoms.tiers import EMPTY, HINTED, RELATED, SHAPED, Found, asked, of_one, small
@@ -63,13 +63,11 @@ def _in_values(trial: Any, index: list[int], came: list[Any], right: list[Any], 
     says = order.values_in_another_order(came, right, same) if len(wrong) > 1 else None
     if says:
         return [("values_in_another_order", says)]
+    names = _names(trial)
     for k in wrong:
-        for j in range(len(several)):
-            if j != k and all(several[j].same(c, r) for c, r in zip(several[k].came, several[j].right, strict=True)):
-                names = _names(trial)
-                return [
-                    ("value_of_another", f"{_which([k], names)} is what {_which([j], names)} should be: look at which is which.")
-                ]
+        made = values.of_others(several, k)
+        if made and not asked((*EMPTY, *RELATED), several[k]):
+            return [(made[0], f"{_which([k], names)} is {made[1]}: look at which is which.")]
     if len(wrong) > 1:
         joint = [as_if_changed(several[k], index, k, changes()) for k in wrong]
         common = [
@@ -81,7 +79,6 @@ def _in_values(trial: Any, index: list[int], came: list[Any], right: list[Any], 
         if common and not (related[0] and all(r[:1] == related[0][:1] for r in related)):
             return [in_words(common, changes())]
     each = {k: of_one(several[k], index, k, changes) for k in wrong}
-    names = _names(trial)
     told = [k for k in wrong if each[k]]
     if not told:
         return []
@@ -94,10 +91,10 @@ def _in_values(trial: Any, index: list[int], came: list[Any], right: list[Any], 
 def _by_shape(trial: Any, outcomes: list[Any], index: list[int]) -> list[Found]:
     """Numbers that came in another form than was asked for, which is why they could not be read."""
     right = [trial.cases[i]["expected"] for i in index]
-    values = [outcomes[i].value for i in index]
+    returned = [outcomes[i].value for i in index]
     if isinstance(right[0], tuple):
-        return _fewer_values(trial, values, right)
-    came, wanted = [numbers(v) for v in values], [numbers(r) for r in right]
+        return _fewer_values(trial, returned, right)
+    came, wanted = [numbers(v) for v in returned], [numbers(r) for r in right]
     if any(a is None for a in (*came, *wanted)):
         return []
     seen = Seen(
@@ -106,13 +103,13 @@ def _by_shape(trial: Any, outcomes: list[Any], index: list[int]) -> list[Found]:
     return asked(SHAPED, seen)
 
 
-def _fewer_values(trial: Any, values: list[Any], right: list[tuple]) -> list[Found]:
+def _fewer_values(trial: Any, returned: list[Any], right: list[tuple]) -> list[Found]:
     """One of the values that were asked for, alone; or some of them, or more."""
     tolerance = trial.tolerance
     names = _names(trial)
     count = len(right[0])
     for k in range(count):
-        wanted, came = [numbers(r[k]) for r in right], [numbers(v) for v in values]
+        wanted, came = [numbers(r[k]) for r in right], [numbers(v) for v in returned]
         if any(a is None for a in (*wanted, *came)):
             continue
         seen = Seen(came, wanted, [{}] * len(came), [""] * len(came), tolerance)
@@ -124,13 +121,13 @@ def _fewer_values(trial: Any, values: list[Any], right: list[tuple]) -> list[Fou
                     f"{'both' if count == 2 else 'all of them'}, with commas between them.",
                 )
             ]
-    if all(isinstance(v, (list, tuple)) and len(v) == count for v in values):
-        came, wanted = [tuple(map(numbers, v)) for v in values], [tuple(map(numbers, r)) for r in right]
+    if all(isinstance(v, (list, tuple)) and len(v) == count for v in returned):
+        came, wanted = [tuple(map(numbers, v)) for v in returned], [tuple(map(numbers, r)) for r in right]
         if all(a is not None for items in (*came, *wanted) for a in items):
             says = order.values_in_another_order(came, wanted, lambda c, r: agree(c, r, tolerance))
             return [("values_in_another_order", says)] if says else []
-    if all(isinstance(v, (list, tuple)) and len(v) == len(values[0]) != count for v in values):
-        came = len(values[0])
+    if all(isinstance(v, (list, tuple)) and len(v) == len(returned[0]) != count for v in returned):
+        came = len(returned[0])
         listed = ", ".join(f"{k + 1}: {names[k]}" for k in range(count) if k in names)
         return [
             ("other_number_of_values", f"You return {came} values, and {count} are asked for{f' ({listed})' if listed else ''}.")

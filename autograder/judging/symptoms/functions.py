@@ -38,6 +38,9 @@ FUNCTIONS: tuple[tuple[str, Callable, str], ...] = (
     ("cut_above_zero", lambda r: np.minimum(r, 0), "right where the right one is negative, and 0 where it is positive"),
     ("cut_to_share", lambda r: np.clip(r, 0, 1), "right between 0 and 1 and cut off outside: nothing is to be cut off"),
     ("cosine_to_angle", np.arccos, "the angle (arccos) to the right cosine: asked is the cosine"),
+    ("cosine_to_degrees", lambda r: np.degrees(np.arccos(r)), "the angle in degrees to the right cosine: asked is the cosine"),
+    ("cosine_to_sine", lambda r: np.sqrt(1 - r * r), "the sine to the right cosine"),
+    ("radians_to_degrees", np.degrees, "in degrees, where radians are asked for"),
     ("softmax", _softmax, "a softmax of the right ones: one softmax too many"),
     ("log_softmax", lambda r: np.log(_softmax(r)), "a log-softmax of the right ones: one too many"),
     ("sigmoid", lambda r: 1 / (1 + np.exp(-r)), "the sigmoid of the right one: one sigmoid too many"),
@@ -79,6 +82,8 @@ def function_of_it(seen: Seen) -> tuple[str, str] | None:
     both = any((r < 0).any() for r in seen.right) and any((r > 0).any() for r in seen.right)
     arrays, whole = all(r.ndim for r in seen.right), all(not np.any(v % 1) for v in (*seen.came, *seen.right))
     for name, turn, words in FUNCTIONS:
+        if name == "square" and all((np.abs(r) <= 1).all() and not (r % 1).any() for r in seen.right):
+            continue  # of 1 and -1 it is a sign
         if whole and name not in (*OF_SIGNS, "square", "complement", "added_up", "percent_off"):
             continue
         if (

@@ -58,7 +58,7 @@ def not_a_number(seen: Seen) -> str | None:
             "Say what the result is there before you divide."
         )
     pairs = [(c, r) for c, r, b in zip(seen.came, seen.right, bad, strict=True) if b]
-    if all(np.array_equal(np.isneginf(c), r == 0) for c, r in pairs):
+    if all(np.isneginf(c).any() and np.array_equal(np.isneginf(c), r == 0) for c, r in pairs):
         return "You return -inf where 0 is asked for: these are masked scores, or logarithms. Take the softmax (or exp) of them."
     dead = [c for c, _ in pairs if c.ndim >= 2 and np.isnan(c).all(-1).any() and not np.isnan(c).all()]
     if dead:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from autograder.judging.symptoms import factors, functions, impossible, order, remainder, shapes, where, whole, words
-from autograder.judging.symptoms.changed import as_if_changed, enough, in_words, part_of_it
+from autograder.judging.symptoms.changed import as_if_changed, combined, enough, in_words, part_of_it, part_turned
 from autograder.judging.symptoms.seen import Seen
 
 Found = tuple[str, str]  # a symptom's name and its sentence
@@ -79,13 +79,16 @@ def of_one(seen: Seen, index: list[int], of: int | None, changes: Callable) -> l
         return asked((impossible.not_a_number, where.entries, where.cases), seen)[:1]
     for part, which, prefix in whole_set:
         found = [place for place, proof in as_if_changed(part, which, of, changes()).items() if enough(changes()[place], proof)]
-        scaled = None if found else part_of_it(part, which, of, changes())
+        scaled = None if found else part_of_it(part, which, of, changes()) or part_turned(part, which, of, changes())
         if found or scaled:
             name, says = scaled or in_words(found, changes())
             return [(name, _prefixed(prefix, says, part))]
     inside = _inside(seen)
     if inside:
         return [inside]
+    built = asked(BUILT, seen) or [found for found in (combined(seen, index, of, changes()),) if found]
+    if built:
+        return built[:1]
     for tier in (BUILT, HINTS):
         for part, _, prefix in whole_set if tier is BUILT else whole_set[:1]:
             found = [(n, _prefixed(prefix, s, part)) for n, s in asked(tier, part)]

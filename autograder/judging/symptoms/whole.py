@@ -127,6 +127,8 @@ def _of_one(name: str, a: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
             yield f"the {words} of {name}{where}", np.asarray(function(a, axis=axis), float)
             yield f"the {words} of the squares of {name}{where}", np.asarray(function(a * a, axis=axis), float)
             yield f"the {words} of the absolute values of {name}{where}", np.asarray(function(np.abs(a), axis=axis), float)
+        yield f"the standard deviation of {name}{where}", np.asarray(a.std(axis=axis), float)
+        yield f"the variance of {name}{where}", np.asarray(a.var(axis=axis), float)
         yield f"the length (norm) of {name}{where}", np.asarray(np.sqrt((a * a).sum(axis=axis)), float)
         if axis is not None or a.ndim == 1:
             k = -1 if axis is None else axis
@@ -134,6 +136,8 @@ def _of_one(name: str, a: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
             yield f"the softmax of {name}{where}", e / e.sum(k, keepdims=True)
             yield f"the position of the largest value of {name}{where}", np.asarray(a.argmax(k), float)
     yield f"the number of entries of {name}", np.asarray(float(len(a)))
+    yield f"the entropy of {name}", np.asarray(-(a * np.log(a))[a > 0].sum())
+    yield f"{name} divided by its sum", a / a.sum()
     yield f"the median of {name}", np.asarray(np.median(a))
     yield f"the first entry of {name}", a[0]
     yield f"the last entry of {name}", a[-1]
@@ -149,6 +153,13 @@ def _of_two(one: str, a: np.ndarray, other: str, b: np.ndarray) -> Iterator[tupl
             yield f"{one} + {other}", a + b
             yield f"{one} * {other}", a * b
             yield f"the mean of {one} and {other}", (a + b) / 2
+    if a.shape == b.shape and a.ndim and one < other:
+        yield f"the mean of ({one} - {other})²", np.asarray(((a - b) ** 2).mean())
+        yield f"the sum of ({one} - {other})²", np.asarray(((a - b) ** 2).sum())
+        yield f"the mean of |{one} - {other}|", np.asarray(np.abs(a - b).mean())
+        yield f"the sum of |{one} - {other}|", np.asarray(np.abs(a - b).sum())
+    if a.shape == b.shape and a.ndim == 1:
+        yield f"the sum of -{one} * log({other})", np.asarray(-(a * np.log(b))[a > 0].sum())
     if a.ndim == b.ndim and a.ndim in (1, 2):
         for x, left in ((a, one), (a.T, f"{one}.T")):
             for y, right in ((b, other), (b.T, f"{other}.T")):
