@@ -1,7 +1,7 @@
 """A second set, of all topics, written when the symptoms were there, to see what they are worth on what they have not met.
 
-At first 61 of 94 were named (65 %), 47 of them by what was done (50 %). Some relations that were missing have been added since, so
-it is no longer a test of that kind.
+At first 61 of 94 were named (65 %), 47 of them by what was done (50 %). Relations that were missing have been added since,
+so it is no longer a test of that kind.
 """
 
 import math
@@ -118,7 +118,8 @@ WRONG = {
             student_logits * temperature, teacher_logits, temperature
         ),
         "max": lambda student_logits, teacher_logits, temperature: max(
-            C.continual_distillation_loss(s[None], t[None], temperature) for s, t in zip(student_logits, teacher_logits, strict=True)
+            C.continual_distillation_loss(s[None], t[None], temperature)
+            for s, t in zip(student_logits, teacher_logits, strict=True)
         ),
         "js": lambda student_logits, teacher_logits, temperature: C.continual_distillation_loss(
             (student_logits + teacher_logits) / 2, teacher_logits, temperature
