@@ -1,4 +1,4 @@
-"""Drawing a trial: the cases of an exercise, with what is right and what each misconception would give."""
+"""Drawing a trial: the cases of an exercise, with what is right; and, when it is asked for, what wrong answers would give."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from autograder.asking import probes
 from autograder.asking.inputs import copied
 from autograder.asking.raised import name_of
 from autograder.asking.values import Raised, plain
+from autograder.exercises.changes import changes
 from autograder.exercises.exercise import Exercise
 from autograder.judging import measures
 from autograder.judging.trial import Trial
 
 
 def draw(exercise: Exercise, seed: int) -> Trial:
-    """Draw the cases of `exercise` with `seed`; compute what is right and what each misconception would give.
+    """Draw the cases of `exercise` with `seed` and compute what is right.
 
     It looks for no mistake of the author's: grading draws with secret seeds, and must not stop. See `validated`.
     """
@@ -29,20 +30,21 @@ def draw(exercise: Exercise, seed: int) -> Trial:
     for case in exercise.cases(np.random.default_rng(seed)):
         if case.held is not None:
             form = plain(exercise.expected(**copied(case.inputs))) if exercise.expected else None
-            cases.append(vars(case) | {"expected": form, "mistaken": {}})
+            cases.append(vars(case) | {"expected": form})
             continue
         own = exercise.expected
         try:
             expected = plain(own(**copied(case.inputs))) if own else run(exercise.answer, case.inputs)
         except refused as error:
             expected = Raised(name_of(error))
-        mistaken = {}
-        for misconception in exercise.misconceptions:
-            try:
-                mistaken[misconception.name] = run(misconception.wrong, case.inputs)
-            except Exception as error:
-                mistaken[misconception.name] = Raised(name_of(error))
-        cases.append(vars(case) | {"expected": expected, "mistaken": mistaken})
+        cases.append(vars(case) | {"expected": expected})
+
+    def mistaken(wrong: Callable, inputs: dict[str, Any]) -> Any:
+        try:
+            return run(wrong, inputs)
+        except Exception as error:
+            return Raised(name_of(error))
+
     return Trial(
         id=exercise.id,
         name=exercise.name,
@@ -55,4 +57,9 @@ def draw(exercise: Exercise, seed: int) -> Trial:
         cases=cases,
         closed=list(exercise.closed),
         seconds=exercise.seconds,
+        find_mistaken=lambda: [
+            {m.name: mistaken(m.wrong, case["inputs"]) for m in exercise.misconceptions} if case["held"] is None else {}
+            for case in cases
+        ],
+        find_changed=lambda: changes(exercise, cases),
     )

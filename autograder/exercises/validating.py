@@ -100,15 +100,15 @@ def _covers(exercise: Exercise, part: Part, trial: Trial) -> None:
 def _can_travel(exercise: Exercise, trial: Trial) -> None:
     try:
         encode([trial.inputs] * IN_A_FRAME)
-        encode(vars(trial))
+        encode(trial.data | {"mistaken": trial.mistaken})
     except Malformed as error:
         raise exercise.fail(f"its inputs cannot travel: {error}; draw smaller cases, or fewer") from None
 
 
 def _can_be_told(exercise: Exercise, name: str, trial: Trial) -> None:
     """Some case must show it by a returned value, at ten times the tolerance, so that rounding never decides."""
-    for case in trial.cases:
-        wrong = case["mistaken"][name]
+    for case, mistaken in zip(trial.cases, trial.mistaken, strict=True):
+        wrong = mistaken[name]
         if not isinstance(wrong, Raised) and not same(wrong, case["expected"], 10 * trial.tolerance):
             return
     raise exercise.fail(
@@ -128,7 +128,7 @@ def _earns(exercise: Exercise, misconception: Misconception, trial: Trial) -> No
     if any(case["held"] is not None for case in trial.cases):
         outcomes = ask_all(misconception.wrong, exercise.probe, trial.inputs, exercise.seconds, trial.seed)
     else:
-        outcomes = [_outcome(case["mistaken"][misconception.name]) for case in trial.cases]
+        outcomes = [_outcome(mistaken[misconception.name]) for mistaken in trial.mistaken]
     report = judge(trial, outcomes)
     name, seed = misconception.name, f"with seed {trial.seed}"
     if report.score != misconception.earns:

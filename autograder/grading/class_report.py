@@ -1,7 +1,8 @@
 """`course report`: one page for the instructor, that opens without a server, and the marks as a table.
 
 The numbers are the gradebook's (see `marks`), so they are those of every other file. The journal adds what the gradebook cannot
-know: which mistakes were made and by how many, and which submissions a person should look at, and why.
+know: which mistakes were made and by how many (known ones, and the symptoms of others), and which submissions a person should
+look at, and why.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class NothingGraded(ValueError):
 
 @dataclass(frozen=True)
 class ExerciseSummary:
-    """How a class did in one exercise. `mistakes` counts the misconceptions that were recognised, by name."""
+    """How a class did in one exercise. `mistakes` counts the recognised misconceptions, `symptoms` the symptoms, by name."""
 
     id: str
     points: float
@@ -44,6 +45,7 @@ class ExerciseSummary:
     full: int
     states: Counter[str]
     mistakes: Counter[str]
+    symptoms: Counter[str]
 
 
 def exercise_summaries(class_: list[Marks], most: dict[str, float], entries: dict[str, Entry]) -> list[ExerciseSummary]:
@@ -57,10 +59,12 @@ def exercise_summaries(class_: list[Marks], most: dict[str, float], entries: dic
         marks = [student.exercises[exercise_id] for student in class_ if exercise_id in student.exercises]
         states = Counter(str(report.state) for report in reports[exercise_id])
         mistakes = Counter(report.misconception for report in reports[exercise_id] if report.misconception)
+        symptoms = Counter(name for report in reports[exercise_id] for name in report.symptoms)
         waiting = sum(exercise_id in student.waiting for student in class_)
         states += Counter({"waits for a person": waiting})
         share = statistics.mean(marks) / points if marks and points else 0.0
-        found.append(ExerciseSummary(exercise_id, points, share, sum(mark >= points for mark in marks), states, mistakes))
+        full = sum(mark >= points for mark in marks)
+        found.append(ExerciseSummary(exercise_id, points, share, full, states, mistakes, symptoms))
     return sorted(found, key=lambda e: (e.mean_share, e.id))
 
 
@@ -86,8 +90,8 @@ def page(assignment: str, class_: list[Marks], most: dict[str, float], entries: 
     if len(entries) < len(marked):
         elsewhere = len(marked) - len(entries)
         parts.append(f"<p>{elsewhere} of them were not graded by `course grade`, so nothing is said here of their mistakes.</p>")
-    parts += [_distribution(scores, highest), _exercises(exercise_summaries(marked, most, entries)), _mistakes(entries)]
-    parts += [_for_a_person(marked, entries), _students(marked, most)]
+    parts += [_distribution(scores, highest), _exercises(exercise_summaries(marked, most, entries))]
+    parts += [_mistakes(entries), _symptoms(entries), _for_a_person(marked, entries), _students(marked, most)]
     title = html.escape(assignment)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: report</title>'
@@ -138,11 +142,26 @@ def _mistakes(entries: dict[str, Entry]) -> str:
             if report.misconception:
                 fell[exercise_id, report.misconception, report.says].append(student)
     rows = [
-        [_number(len(who)), _code(exercise_id), _text(name.replace("_", " ")), _text(says), _text(_names(who))]
+        [_number(len(who)), _code(exercise_id), _text(_said(name)), _text(says), _text(_names(who))]
         for (exercise_id, name, says), who in sorted(fell.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
     found = _table("how many|exercise|mistake|what the student reads|students", rows) if rows else "<p>None was recognised.</p>"
     return "<h2>Mistakes that were recognised</h2>" + found
+
+
+def _symptoms(entries: dict[str, Entry]) -> str:
+    """What could be said of answers that are no known mistake; a sentence may hold one student's numbers, so it is an example."""
+    fell: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for student, entry in sorted(entries.items()):
+        for exercise_id, report in entry.graded.reports.items():
+            for name in report.symptoms:
+                fell[exercise_id, name][student] = report.message
+    rows = [
+        [_number(len(who)), _code(exercise_id), _text(_said(name)), _text(next(iter(who.values()))), _text(_names(list(who)))]
+        for (exercise_id, name), who in sorted(fell.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+    head = "how many|exercise|symptom|what one of them reads|students"
+    return "<h2>What else was seen</h2>" + (_table(head, rows) if rows else "<p>Nothing.</p>")
 
 
 def _for_a_person(class_: list[Marks], entries: dict[str, Entry]) -> str:
@@ -160,6 +179,10 @@ def _students(class_: list[Marks], most: dict[str, float]) -> str:
         rows.append([_text(student.id), *marks, _number(number(student.penalty)), _number(number(student.score))])
     head = "|".join(["student", *(html.escape(i) for i in most), "late penalty", "score"])
     return '<h2>Students</h2><div class="wide">' + _table(head, rows) + "</div>"
+
+
+def _said(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _names(students: list[str], most: int = 8) -> str:

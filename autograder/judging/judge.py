@@ -1,22 +1,27 @@
 """The judge: outcomes in, a report out. It runs none of the student's code and knows nothing about how it ran.
 
-For each part, every case it covers must agree. Then the whole set of outputs is held against each misconception: if the
-student's outputs equal, in every case, what the misconception would have given, its sentence is the message.
+For each part, every case it covers must agree. If not all do, the whole set of outputs is held against each misconception: if
+the student's outputs equal, in every case, what the misconception would have given, its sentence is the message. When they equal
+none, symptoms speak (`symptoms`): relations that hold in every case between what came and what is right.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from autograder.asking.ask import Outcome
+from autograder.asking.fresh import fresh
 from autograder.asking.state import State
 from autograder.asking.values import Raised, Unreadable, describe, difference, read, same, shape, shape_difference
 from autograder.judging import measures
 from autograder.judging.report import Report, Row
+from autograder.judging.symptoms import find
+from autograder.judging.symptoms.find import Found
 from autograder.judging.trial import Trial
 
 Reading = tuple[Any, str]  # the plain output and no complaint, or nothing and a complaint
@@ -27,7 +32,7 @@ def judge(trial: Trial, outcomes: list[Outcome]) -> Report:
     readings = [_read(case["expected"], outcome) for case, outcome in zip(trial.cases, outcomes, strict=True)]
     rows = _without_repeats([_mark(part, trial, outcomes, readings) for part in trial.parts])
     score = float(sum(row.earned for row in rows))
-    misconception = None if score == trial.points else _recognise(trial, outcomes, readings)
+    misconception, symptoms = (None, []) if score == trial.points else _explain(trial, outcomes, readings)
     failed = [outcome for outcome, (_, complaint) in zip(outcomes, readings, strict=True) if complaint]
     state = _state(score, trial.points, outcomes, failed)
     return Report(
@@ -36,12 +41,13 @@ def judge(trial: Trial, outcomes: list[Outcome]) -> Report:
         points=trial.points,
         state=state,
         misconception=misconception,
-        message=_message(trial, state, misconception, rows, outcomes),
+        message=_message(trial, state, misconception, [says for _, says in symptoms], rows, outcomes),
         rows=rows,
         printed=next((o.printed for o in outcomes if o.printed), ""),
         seed=trial.seed,
         says=trial.says[misconception] if misconception else "",
         error=next((outcome.error for outcome in failed if outcome.error), ""),
+        symptoms=list(dict.fromkeys(name for name, _ in symptoms)),
     )
 
 
@@ -123,11 +129,27 @@ def _without_repeats(rows: list[Row]) -> list[Row]:
     return out
 
 
+def _explain(trial: Trial, outcomes: list[Outcome], readings: list[Reading]) -> tuple[str | None, list[Found]]:
+    """The misconception that was recognised, or else the symptoms. What wrong answers would give is computed here, if at all."""
+    if all(outcome.state not in (State.RETURNED, State.RAISED) for outcome in outcomes):
+        return None, []
+    with fresh(trial.seed):
+        name = _recognise(trial, outcomes, readings)
+        if name:
+            return name, []
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return None, find.symptoms(trial, outcomes, readings, lambda: trial.changed)
+        except Exception:  # a sentence less, and never a mark
+            return None, []
+
+
 def _recognise(trial: Trial, outcomes: list[Outcome], readings: list[Reading]) -> str | None:
     """The misconception whose outputs these are, in every case; where it would raise, the student's must not be readable."""
-    known = [seen for seen in zip(trial.cases, outcomes, readings, strict=True) if seen[0]["held"] is None]
+    known = [i for i, case in enumerate(trial.cases) if case["held"] is None]
     for name in trial.says if known else ():
-        if all(_is_output_of(case["mistaken"][name], outcome, reading, trial.tolerance) for case, outcome, reading in known):
+        if all(_is_output_of(trial.mistaken[i][name], outcomes[i], readings[i], trial.tolerance) for i in known):
             return name
     return None
 
@@ -158,11 +180,15 @@ def _state(score: float, points: float, outcomes: list[Outcome], failed: list[Ou
     return State.UNREADABLE if len(failed) == len(outcomes) else State.WRONG
 
 
-def _message(trial: Trial, state: State, misconception: str | None, rows: list[Row], outcomes: list[Outcome]) -> str:
+def _message(
+    trial: Trial, state: State, misconception: str | None, symptoms: list[str], rows: list[Row], outcomes: list[Outcome]
+) -> str:
     if state == State.RIGHT:
         message = "Right."
     elif misconception:
         message = trial.says[misconception]
+    elif symptoms:
+        message = " ".join(says[:1].upper() + says[1:] for says in symptoms)
     else:
         whole = len({outcome.message for outcome in outcomes}) == 1 and outcomes[0].message  # whatever the case
         said = whole or next(row.comment for row in rows if row.earned < row.points)

@@ -23,7 +23,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdict on one answer. `misconception` is the name of the mistake that was recognised, or None; `says` its sentence."""
+    """The verdict on one answer. `misconception` is the name of the mistake that was recognised, or None; `says` its sentence.
+
+    Where none was, `symptoms` names what else could be said of what came (see `judging.symptoms`); the sentence is the message.
+    """
 
     id: str
     score: float
@@ -36,6 +39,7 @@ class Report:
     seed: int | None = None
     says: str = ""
     error: str = ""  # the built-in type of the first exception, if the answer raised one where it should not
+    symptoms: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as what JSON can say."""

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -92,6 +93,19 @@ def test_the_page_says_it_and_needs_no_server():
     assert "Answers that wait in formgrader: 2" in text
     assert "without the sandbox" not in text and "not graded by `course grade`" not in text and "dan" not in text
     assert not {"script", "img", "link", "iframe", "b"} & set(seen.tags)
+
+
+def test_symptoms_are_counted_beside_the_misconceptions_with_one_sentence_for_each():
+    other = lambda said: replace(report(0.0, 2.0, "wrong", None, said), symptoms=["factor", "alpha_squared"])  # noqa: E731
+    twice = other("Every value is <i>twice</i> the right one.")
+    class_ = {"ada": entry("ada", twice, FULL), "bob": entry("bob", other("No."), FULL), "cyd": CLASS["cyd"]}
+    summaries = {summary.id: summary for summary in class_report.exercise_summaries(GRADEBOOK, MOST, class_)}
+    assert summaries["t.a"].symptoms == {"factor": 2, "alpha_squared": 2} and summaries["t.a"].mistakes == {"no_scale": 1}
+    seen = Seen()
+    seen.feed(class_report.page("08_lora", GRADEBOOK, MOST, class_))
+    text = " ".join(seen.text)
+    assert "What else was seen" in text and "alpha squared" in text and "ada, bob" in text
+    assert text.count("Every value is <i>twice</i> the right one.") == 2 and "i" not in seen.tags
 
 
 def test_who_was_graded_elsewhere_is_counted_and_has_marks():

@@ -48,7 +48,7 @@ def test_a_misconception_that_raises_in_one_case_is_known_by_the_others():
         misconceptions=[Misconception("root", lambda x: math.sqrt(x), "that is the root")],
     )
     trial = draw(exercise, 0)
-    assert trial.cases[1]["mistaken"]["root"] == Raised("ValueError")
+    assert trial.mistaken[1]["root"] == Raised("ValueError")
     assert mark(trial, lambda x: x**0.5 if x > 0 else None).misconception == "root"
     assert mark(trial, lambda x: 3.0).misconception is None  # agrees with the root once, and then does not
 
