@@ -68,8 +68,8 @@ def form(**inputs: Any) -> Tensor:
 
 # Over 30 seeds, learned and forgotten. Half notes and half general text: .91 to .95 and .05 to .09 (4 windows of each the same).
 # Notes alone: .98 to .99 and .67 to .82; at .008 instead of .03 .92 to .95 and .26 to .39; at .0015 .38 to .59 and .05 at most.
-# At .004 to .006, where a gentle rate comes closest, .79 to .92 and .13 to .26 (5 seeds), and never both. An eighth of notes: .73 to
-# .84 and .03. General text alone, and no step: .13 at most. A loss without the shift: less than 0 and more than 1.
+# At .004 to .006, where a gentle rate comes closest, .79 to .92 and .13 to .26 (5 seeds), and never both. An eighth of notes:
+# .73 to .84 and .03. General text alone, and no step: .13 at most. A loss without the shift: less than 0 and more than 1.
 NOT_LEARNED = (
     "It has not learned the notes. Does every step read notes, enough of them, at the rate that the optimiser has? And is each "
     "token predicted from the one before it?"
