@@ -23,6 +23,7 @@ def settings(c: Config) -> None:
     c.ClearSolutions.text_stub = TEXT_STUB
     c.Execute.skip_cells_with_tag = DEMONSTRATION
     c.Execute.timeout = 120  # seconds a cell; nbgrader's 30 can pass while a busy machine imports torch
+    c.TemplateExporter.filters = {"markdown2html": "autograder.grading.inert.markdown"}  # feedback and formgrader: nothing active
     c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.ClearOutput"]  # the rest is taken from the release
     c.Autograde.autograde_preprocessors = [
         "autograder.grading.nbgrader_step.GradeBehindTheWall",

@@ -9,11 +9,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-import signal
-import threading
-import time
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +18,7 @@ from autograder.asking.closing import ClosedModule, holds_stand_in
 from autograder.asking.coerce import ROOM, coerce
 from autograder.asking.fresh import fresh
 from autograder.asking.inputs import copied, untouched
+from autograder.asking.patience import Budget, OutOfTime, within
 from autograder.asking.raised import name_of, say, text_of
 from autograder.asking.state import State
 
@@ -42,10 +40,6 @@ class Outcome:
     changed: list[str] = field(default_factory=list)  # names of inputs that the function changed in place
     error: str = ""  # the nearest built-in type of the exception, when the state is `raised`
     missing: str = ""  # the name, where that is a NameError
-
-
-class _OutOfTime(BaseException):
-    pass
 
 
 class _Flooded(BaseException):
@@ -73,33 +67,33 @@ def ask_all(
     if not callable(answer):
         message = f"expected a function, came {type(answer).__name__}: pass the function itself, without calling it"
         return [Outcome(State.NOT_CALLABLE, message=message) for _ in inputs]
-    deadline, room = time.monotonic() + seconds, [ROOM]
+    budget, room = Budget(seconds), [ROOM]
     outcomes: list[Outcome] = []
     with fresh(seed):
         for given in inputs:
             if outcomes and outcomes[-1].state in (State.TIMED_OUT, State.FLOODED):
                 outcomes.append(copy.copy(outcomes[-1]))  # a loop costs one limit, not one a case
             else:
-                outcomes.append(_ask(answer, probe, given, room, max(deadline - time.monotonic(), 0.01), seconds))
+                outcomes.append(_ask(answer, probe, given, room, budget))
     for outcome in outcomes:
         if outcome.error == "NameError" and outcome.missing in demonstrated:
             outcome.message += f"; {outcome.missing} was made by a demonstration, which is not run when this is marked: {MAKE_IT}"
     return outcomes
 
 
-def _ask(answer: Any, probe: Callable, inputs: dict[str, Any], room: list[int], left: float, seconds: float) -> Outcome:
+def _ask(answer: Any, probe: Callable, inputs: dict[str, Any], room: list[int], budget: Budget) -> Outcome:
     given, buffer = copied(inputs), _Bounded()
     try:
         with (
             contextlib.redirect_stdout(buffer),
             contextlib.redirect_stderr(buffer),
             warnings.catch_warnings(record=True) as warned,
-            _time_limit(left),
+            within(budget),
         ):
             warnings.simplefilter("always")
             outcome = _call(answer, probe, given, room)
-    except _OutOfTime:
-        message = f"no answer after {seconds:g} seconds: look for a loop that never ends"
+    except OutOfTime:
+        message = f"no answer after {budget.seconds:g} seconds: look for a loop that never ends"
         return Outcome(State.TIMED_OUT, message=message, printed=buffer.getvalue())
     except _Flooded:
         message = f"it printed more than {PRINT_LIMIT:,} characters, so it was stopped: look for a print inside a loop"
@@ -114,7 +108,7 @@ def _call(answer: Any, probe: Callable, given: dict[str, Any], room: list[int]) 
     """The call itself; reading what it returned may run the student's code too, so it belongs in here."""
     try:
         value = probe(answer, given)
-    except (_OutOfTime, _Flooded, KeyboardInterrupt):
+    except (OutOfTime, _Flooded, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit too: exit() in an answer must not end the kernel
         if isinstance(error, NotImplementedError) and text_of(error) in ("", STUB):  # torch raises it too, with its own text
@@ -127,26 +121,3 @@ def _call(answer: Any, probe: Callable, given: dict[str, Any], room: list[int]) 
     if taken:
         return Outcome(State.CLOSED, message=str(ClosedModule(taken)), error="ImportError")
     return Outcome(State.RETURNED, coerce(value, room))
-
-
-@contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Interrupt the body after `seconds`, where the platform and the thread allow it; elsewhere do nothing."""
-    possible = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    if not possible:
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise _OutOfTime
-
-    begun = time.monotonic()
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    outer, every = signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # again and again, should a bare `except:` eat the first
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL if previous is None else previous)
-        if outer:  # somebody else's limit, which goes on
-            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - begun), 0.001), every)

@@ -13,6 +13,7 @@ import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from autograder.grading.inert import cell, visible
 from autograder.grading.journal import Entry
 from autograder.grading.marks import Marks, number
 from autograder.judging.report import Report
@@ -106,13 +107,8 @@ def table(class_: list[Marks], most: dict[str, float], entries: dict[str, Entry]
         graded = entries[student.id].graded if student.id in entries else None
         about = ["yes" if graded.needs_human else "no", graded.seed, " ".join(graded.notes)] if graded else ["", "", ""]
         row = [student.id, *marks, number(student.penalty), number(student.score), " ".join(student.waiting), *about]
-        writer.writerow([_no_formula(str(cell)) for cell in row])
+        writer.writerow([cell(str(item)) for item in row])
     return file.getvalue()
-
-
-def _no_formula(text: str) -> str:
-    """A cell that a spreadsheet would take for a formula is text: names and notes come from submissions."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _distribution(totals: list[float], most: float) -> str:
@@ -178,7 +174,7 @@ def _table(head: str, rows: list[list[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    return f"<td>{html.escape(text)}</td>"
+    return f"<td>{html.escape(visible(text))}</td>"
 
 
 def _number(text: object) -> str:

@@ -59,8 +59,16 @@ class Classroom:
 
     def students(self) -> list[str]:
         """Everybody who handed in something for this assignment, in order."""
+        return sorted(name for name in self._names() if not _no_name(name))
+
+    def set_aside(self) -> list[str]:
+        """A sentence for each folder of a submission that bears no name that a gradebook could hold."""
+        return sorted(f"The folder {ascii(name)} in submitted/ was set aside: {why}. Rename it."
+                      for name in self._names() if (why := _no_name(name)))  # fmt: skip
+
+    def _names(self) -> list[str]:
         above = self.folder / self.directory.submitted_directory
-        return sorted(entry.name for entry in os.scandir(above) if self._handed_in(entry)) if above.is_dir() else []
+        return [entry.name for entry in os.scandir(above) if self._handed_in(entry)] if above.is_dir() else []
 
     def submissions(self) -> Iterator[Submission]:
         """What each of them handed in, read one at a time."""
@@ -87,6 +95,8 @@ class Classroom:
 def classroom(folder: Path, assignment: str, database: str | None = None) -> Classroom:
     """The course folder at `folder`. `database` overrides what its settings say. Raises `NoClass` with a sentence."""
     folder = folder.resolve()
+    if any(character in str(folder) for character in "%?#"):
+        raise NoClass(f"{folder}: an address of a database may hold no %, ? or #. Rename the folder, or one above it.")
     if not (folder / CONFIG).is_file():
         raise NoClass(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
     config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
@@ -100,6 +110,17 @@ def classroom(folder: Path, assignment: str, database: str | None = None) -> Cla
         there = f"released there: {', '.join(known)}" if known else "nothing is released there"
         raise NoClass(f"{assignment} is not released in {folder} ({there}): run `nbgrader generate_assignment {assignment}`.")
     return Classroom(folder, assignment, config, directory, path.read_bytes())
+
+
+def _no_name(name: str) -> str:
+    """Why a folder's name is no student's name, in words; nothing where it is one."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "its name is not written in UTF-8"
+    if not name.isprintable():
+        return "its name holds characters that nobody sees"
+    return ""
 
 
 def _read(path: Path, most: int) -> bytes:

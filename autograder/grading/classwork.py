@@ -10,10 +10,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from sqlalchemy.exc import OperationalError
+
 from autograder.grading.agreement import require_agreement
 from autograder.grading.classroom import Classroom, Submission
 from autograder.grading.gradebook import Writer, most_points
 from autograder.grading.graded import Graded
+from autograder.grading.inert import visible
 from autograder.grading.journal import Entry, Journal, key_of
 from autograder.grading.marked import marked_notebook
 from autograder.grading.spread import Lost, Task, spread
@@ -41,8 +44,17 @@ def grade_class(
     with Journal(room.journal) as journal, Writer(room) as writer:
 
         def record(entry: Entry, submission: Submission) -> None:
-            writer.record(entry.student, submission.timestamp, marked_notebook(room.released, submission.notebook, entry.graded))
-            journal.recorded(entry)
+            try:
+                marked = marked_notebook(room.released, submission.notebook, entry.graded)
+                writer.record(entry.student, submission.timestamp, marked)
+            except (OSError, OperationalError):
+                raise  # the disk or the database, and so everybody
+            except Exception as error:  # whatever one submission holds, the class goes on
+                writer.undo()
+                said = visible(f"{type(error).__name__}: {str(error)[:200]}")
+                lost[entry.student] = Lost(f"it is graded, and its marks could not be written into the gradebook: {said}")
+            else:
+                journal.recorded(entry)
 
         known = journal.entries()
         for entry in journal.unrecorded():  # what an earlier run graded and did not live to record

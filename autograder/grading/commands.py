@@ -6,6 +6,7 @@ Imports wait until a command runs, as in `autograder.commands`, to which `add_to
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,12 @@ from autograder.asking.state import State
 
 Folder = Annotated[Path, typer.Option("--class", help="The nbgrader course folder.")]
 Database = Annotated[str | None, typer.Option("--db", help="Any SQLAlchemy URL; what the class's settings say when absent.")]
+
+
+OPEN_SCHEDULER = (
+    "This scheduler is open: whoever reaches its address, or that of a worker, can run code there and read what is graded. On a "
+    "network that is not yours alone, start it with certificates (dask scheduler --tls-cert ...) and give its tls:// address."
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,11 +42,13 @@ def grade(
 ) -> None:
     """Grade what was handed in for an assignment. Killed at any moment, the same command goes on where it was."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from sqlalchemy.exc import DatabaseError
 
     from autograder.grading.agreement import Disagreement
     from autograder.grading.classroom import NoClass
     from autograder.grading.classwork import grade_class
     from autograder.grading.enclosure import SandboxUnavailable, require
+    from autograder.grading.inert import visible
     from autograder.grading.journal import Busy, OtherJournal
 
     room = _room(folder, assignment, db)
@@ -51,6 +60,8 @@ def grade(
     except SandboxUnavailable as error:
         own = "With --unsandboxed student code runs with your own rights: only for code you trust."
         _stop(f"{error} `course doctor` says more. {own}")
+    if scheduler and not scheduler.startswith("tls://"):
+        print(OPEN_SCHEDULER)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     tally: Counter[str] = Counter()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
@@ -61,18 +72,26 @@ def grade(
             tally[_kind(result)] += 1
             progress.update(task, advance=1, description=f"{assignment}: " + _said(tally))
 
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _end)
         try:
             how = {"workers": workers or cores, "scheduler": scheduler, "sandboxed": not unsandboxed, "again": again}
             lost = grade_class(room, **how, on_done=done)
         except (Busy, OtherJournal, NoClass, Disagreement) as error:
             _stop(str(error))
-        except OSError as error:  # the scheduler does not answer, or the disk is full
-            _stop(f"Grading stopped: {error}. Nothing is lost: put it right and run the same command again.")
+        except (OSError, DatabaseError) as error:  # the scheduler does not answer, the disk is full, the gradebook is held
+            _stop(f"Grading stopped: {_trouble(error)}. Nothing is lost: put it right and run the same command again.")
+        except KeyboardInterrupt:
+            _stop("Grading was stopped. Nothing is lost: run the same command again.")
     print(f"{assignment}: {sum(tally.values())} submissions: {_said(tally)}." + (" Without the sandbox." if unsandboxed else ""))
     for student, why in sorted(lost.items()):
-        print(f"{student} was not graded ({why.why}).")
+        print(f"{visible(student)} was not graded ({visible(why.why)}).")
+    aside = room.set_aside()
+    print(*aside, sep="\n", end="\n" if aside else "")
     if lost:
         _stop("Nothing is lost: run the same command again.")
+    if aside:
+        raise typer.Exit(1)
 
 
 def report(
@@ -81,6 +100,8 @@ def report(
     db: Database = None,
 ) -> None:
     """Write one page about how a class did, the marks as CSV, and files that Canvas and Moodle import."""
+    from sqlalchemy.exc import DatabaseError
+
     from autograder.grading import class_report, exports, marks
     from autograder.grading.agreement import Disagreement, require_graded_as_now
     from autograder.grading.classwork import agreed
@@ -94,28 +115,58 @@ def report(
         page = class_report.page(assignment, rows, most, found)
     except (Disagreement, OtherJournal, class_report.NothingGraded) as error:
         _stop(str(error))
+    except (OSError, DatabaseError) as error:
+        _stop(f"There is no report: {_trouble(error)}.")
     target = room.folder / "reports" / assignment
-    target.mkdir(parents=True, exist_ok=True)
     files = {
         "report.html": page, "marks.csv": class_report.table(rows, most, found),
         "canvas.csv": exports.canvas(rows, assignment, sum(most.values())), "moodle.csv": exports.moodle(rows, assignment),
     }
-    for name, text in files.items():
-        (target / name).write_text(text, encoding="utf-8")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (target / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        _stop(f"The report could not be written: {_trouble(error)}.")
     print(f"{target}: {', '.join(files)}. Open report.html in a browser.")
 
 
 def _room(folder: Path, assignment: str, db: str | None) -> Any:
+    from sqlalchemy.exc import DatabaseError
+
     from autograder.grading.agreement import Disagreement
     from autograder.grading.classroom import NoClass, classroom
     from autograder.grading.classwork import agreed
 
     try:
         room = classroom(folder, assignment, db)
+    except NoClass as error:
+        _stop(str(error))
+    except OSError as error:
+        _stop(f"{folder} cannot be read: {_trouble(error)}.")
+    try:
         agreed(room)
     except (NoClass, Disagreement) as error:
         _stop(str(error))
+    except (OSError, DatabaseError) as error:
+        _stop(f"The class cannot be read: {_trouble(error)}.")
     return room
+
+
+def _trouble(error: Exception) -> str:
+    """What the system or the database says, in words, on one line."""
+    said = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+    if "locked" in said:
+        held = "another program has held the gradebook for too long: close formgrader, a synchronising program, or a viewer"
+        return f"{said} ({held}, and try again)"
+    if "not a database" in said or "malformed" in said:
+        return f"the gradebook is damaged, or is none ({said}): put a copy of it back, or move it away and generate it anew"
+    return said
+
+
+def _end(*_: object) -> None:
+    """Ended by a signal is ended as by Ctrl-C: in a sentence."""
+    raise KeyboardInterrupt
 
 
 def _kind(result: Any) -> str:

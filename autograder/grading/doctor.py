@@ -68,8 +68,9 @@ def _sandbox() -> list[Finding]:
     finally:
         warm.end()
     who = "as a user that owns nothing" if os.geteuid() == 0 else "as you, in a user namespace"
+    calls = "" if ready["filtered"] else "; system calls are not filtered on this kind of processor"
     hidden = "" if ready["own_proc"] else "; without a /proc, so memory is limited for each process only"
-    return [Finding("sandbox", "good", f"{version} works; submissions run {who}{hidden}; ready in {seconds:.1f} s")]
+    return [Finding("sandbox", "good", f"{version} works; submissions run {who}{hidden}{calls}; ready in {seconds:.1f} s")]
 
 
 def _python() -> Finding:

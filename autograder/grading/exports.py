@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 
+from autograder.grading.inert import cell
 from autograder.grading.marks import Marks, number
 
 
@@ -33,5 +34,5 @@ def moodle(rows: list[Marks], assignment: str) -> str:
 
 def _csv(lines: list[list[str]]) -> str:
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(lines)
+    csv.writer(file, lineterminator="\n").writerows([[cell(text) for text in line] for line in lines])
     return file.getvalue()

@@ -51,6 +51,10 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self._gradebook.close()
 
+    def undo(self) -> None:
+        """Take back what a `record` that failed has begun."""
+        self._gradebook.db.rollback()
+
     def record(self, student: str, timestamp: str | None, marked: NotebookNode) -> None:
         """Put a marked notebook into `autograded/` and its marks into the gradebook."""
         self._save(student, timestamp, marked)

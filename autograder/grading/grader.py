@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from autograder.asking.ask import SECONDS, Outcome
+from autograder.asking.patience import PATIENCE
 from autograder.asking.state import State
 from autograder.asking.wire import Malformed, encode
 from autograder.exercises import exercises
@@ -104,9 +105,9 @@ class Grader:
             end = time.monotonic() + limits.submission
             try:
                 channel.send_frame(frame, end)
-                failed = channel.receive(min(end, time.monotonic() + limits.cells + GRACE))["failed"]
+                failed = channel.receive(min(end, time.monotonic() + PATIENCE * limits.cells + GRACE))["failed"]
                 for question in questions:
-                    patience = 2 * question["seconds"] + GRACE  # what raised in company is asked a second time
+                    patience = 2 * PATIENCE * question["seconds"] + GRACE  # what raised in company is asked a second time
                     answers[question["id"]] = channel.receive(min(end, time.monotonic() + patience))
             except TimeoutError:
                 state = State.TIMED_OUT

@@ -28,7 +28,7 @@ def marked_notebook(released: bytes, submitted: bytes, graded: Graded) -> Notebo
     except UnreadableSubmission:
         handed_in = []
     names = {_name(cell) for cell in notebook.cells} - {""}
-    answers = {cell.name: cell.source for cell in handed_in if cell.name in names}
+    answers = {cell.name: cell for cell in handed_in if cell.name in names}
     texts = {cell.source.strip() for cell in notebook.cells if cell.cell_type != "code"}
     own = _own_cells(handed_in, names, texts)
     unwritten = {answer_name(exercise_id) for exercise_id, attempted in graded.written.items() if not attempted}
@@ -37,7 +37,9 @@ def marked_notebook(released: bytes, submitted: bytes, graded: Graded) -> Notebo
     for cell in notebook.cells:
         name = _name(cell)
         if cell.metadata.get("nbgrader", {}).get("solution") and name not in unwritten and handed_in:
-            cell.source = answers.get(name, "")
+            cell.source = answers[name].source if name in answers else ""
+            if cell.cell_type == "markdown" and name in answers and answers[name].pictures:
+                cell.attachments = nbformat.from_dict(answers[name].pictures)
         if name in reports:
             _put_mark(cell, reports[name])
         cells += [cell, *own.get(name, [])] if name else [cell]
@@ -65,6 +67,8 @@ def _own_cells(handed_in: list[Cell], names: set[str], texts: set[str]) -> dict[
             after = cell.name
         elif cell.source.strip() and (cell.code or cell.source.strip() not in texts):
             made = new_code_cell(cell.source) if cell.code else new_markdown_cell(cell.source)
+            if cell.pictures and not cell.code:
+                made.attachments = nbformat.from_dict(cell.pictures)
             found.setdefault(after, []).append(made)
     return found
 

@@ -116,12 +116,14 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
 def _local_cluster(workers: int) -> Any:
     """Worker processes on this machine. One that dies while it starts is no reason to give up."""
     from distributed import LocalCluster
+    from distributed.security import Security
 
+    own = Security.temporary()  # certificates of this run: its ports are open to every process of the machine
     for attempt in range(TRIES):
         try:
             return LocalCluster(  # any free port for its dashboard, for another grading may be going on beside this one
                 n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
+                silence_logs=logging.CRITICAL, security=own, protocol="tls://",
             )
         except RuntimeError:
             if attempt == TRIES - 1:

@@ -40,6 +40,7 @@ class Cell:
     locked: bool = False
     graded: bool = False
     points: float | None = None
+    pictures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # pasted into Markdown: name -> MIME type -> base64
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Plan:
 
     def note(self, sentence: str, human: bool = False) -> None:
         if len(self.notes) < NOTES_MOST:
-            self.notes.append(sentence.encode("utf-8", "replace").decode())  # JSON may hold halves of characters
+            self.notes.append(whole(sentence))
         self.needs_human = self.needs_human or human
 
 
@@ -169,13 +170,30 @@ def _cell(cell: dict[str, Any]) -> Cell:
     about = about if isinstance(about, dict) else {}
     name, points = about.get("grade_id"), about.get("points")
     return Cell(
-        name=name[:200] if isinstance(name, str) else "",
+        name=whole(name[:200]) if isinstance(name, str) else "",
         code=cell.get("cell_type") == "code",
-        source=source if isinstance(source, str) else "",
+        source=whole(source) if isinstance(source, str) else "",
         locked=about.get("locked") is True,
         graded=about.get("grade") is True,
         points=float(points) if isinstance(points, (int, float)) and not isinstance(points, bool) and abs(points) < 1e9 else None,
+        pictures=_pictures(cell.get("attachments")),
     )
+
+
+def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
+    """What of the attachments of a Markdown cell is a picture."""
+    found = {}
+    for name, kinds in attachments.items() if isinstance(attachments, dict) else ():
+        kinds = {kind: text for kind, text in (kinds.items() if isinstance(kinds, dict) else ())
+                 if kind.startswith("image/") and isinstance(text, str) and text.isascii()}  # fmt: skip
+        if kinds:
+            found[whole(name)] = {whole(kind): text for kind, text in kinds.items()}
+    return found
+
+
+def whole(text: str) -> str:
+    """The text without halves of characters: JSON may hold them (`"\\ud800"`), and no file or database takes them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _slim(data: bytes) -> bytes:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds are wall clock, bytes are of one process; `total_memory` is of all processes of a submission together."""
+    """Seconds of `submission` are by the clock, the others a processor's (see `asking.patience`); bytes are of one process, and
+    `total_memory` is of all processes of a submission together.
+    """
 
     cell: float = 30.0  # one cell
     cells: float = 90.0  # all cells of the submission

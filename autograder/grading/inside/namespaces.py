@@ -13,6 +13,8 @@ import ctypes
 import os
 import resource
 
+from autograder.grading.inside import syscalls
+
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID = 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x20000000
 NOSUID, NODEV, NOEXEC, RDONLY, REC, PRIVATE = 2, 4, 8, 1, 0x4000, 0x40000
 SET_PDEATHSIG, SET_DUMPABLE, CAPBSET_DROP, SET_NO_NEW_PRIVS = 1, 4, 24, 38
@@ -65,9 +67,12 @@ def next_child_is_init(own: int) -> None:
 
 def enclose(tmp_bytes: int) -> None:
     """In that fork: a view of the system of its own, and then no rights at all."""
+    _prctl(SET_DUMPABLE, 1)  # else its own /proc/self would not be its own
+    _first_to_go()
+    syscalls.new_session_keyring()
     _c("unshare", NEWNS | NEWIPC | NEWUTS)
     _c("mount", b"none", b"/", None, ctypes.c_ulong(REC | PRIVATE), None)
-    _fresh_proc()
+    _fresh_proc(RDONLY)
     for place in ("/tmp", "/dev/shm"):
         _mount("tmpfs", place, NOSUID | NODEV, f"size={tmp_bytes},nr_inodes=20000,mode=1777")
     for capability in range(64):
@@ -76,7 +81,8 @@ def enclose(tmp_bytes: int) -> None:
     version_3, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     _c("capset", version_3, nothing)
     _prctl(SET_NO_NEW_PRIVS, 1)
-    _prctl(SET_DUMPABLE, 1)  # else its own /proc/self would not be its own
+    _prctl(SET_DUMPABLE, 1)  # giving up rights may have taken it back
+    syscalls.filter_calls()
 
 
 def limit(memory: int, seconds: int, file_bytes: int, processes: int) -> None:
@@ -91,8 +97,12 @@ def limit(memory: int, seconds: int, file_bytes: int, processes: int) -> None:
         with contextlib.suppress(ValueError, OSError):  # a system without it, or one that already allows less
             if kind is not None and (most or name == "RLIMIT_CORE"):
                 resource.setrlimit(kind, (most, most))
+
+
+def _first_to_go() -> None:
+    """When the machine runs out of memory, this goes first. Nothing takes it back: /proc is read-only from here on."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")  # when the machine runs out of memory, this goes first
+        file.write("1000")
 
 
 def _mapped() -> int:
@@ -103,9 +113,9 @@ def _mapped() -> int:
         return 8 << 30
 
 
-def _fresh_proc() -> None:
+def _fresh_proc(flags: int = 0) -> None:
     """A /proc that shows this process namespace only, or an empty one where the system does not allow that."""
     try:
-        _mount("proc", "/proc", NOSUID | NODEV | NOEXEC)
+        _mount("proc", "/proc", NOSUID | NODEV | NOEXEC | flags)
     except OSError:
         _mount("tmpfs", "/proc", NOSUID | NODEV | NOEXEC | RDONLY, "size=4096")

@@ -25,13 +25,14 @@ from IPython.core.interactiveshell import InteractiveShell
 from autograder.asking import probes
 from autograder.asking.ask import Outcome, ask_all
 from autograder.asking.fresh import seed_everything
+from autograder.asking.patience import PATIENCE
 from autograder.asking.state import State
 from autograder.asking.wire import HEAD_SIZE, Malformed, encode, lengths
 from autograder.grading.inside.channel import Channel
 from autograder.grading.inside.limits import GRACE, Limits
 from autograder.grading.inside.shell import run_cells
 
-WENT_WELL, RAISED = b".", b"!"
+WENT_WELL, RAISED, WAITED = b".", b"!", b"~"
 TEXT_MOST = 500  # characters of a message
 
 
@@ -73,13 +74,15 @@ def _in_a_fork(questions: list[dict[str, Any]], namespace: dict[str, Any], say: 
     """Answer `questions` in a fork, in order, until one ends it; that one is answered for. Returns how many were answered."""
     with _Fork(questions, namespace) as fork:
         for place, question in enumerate(questions):
-            frame, state = fork.read(time.monotonic() + question["seconds"] + GRACE / 2)
-            if frame[:1] == RAISED and place > 0:
+            frame, state = fork.read(time.monotonic() + PATIENCE * question["seconds"] + GRACE / 2)
+            ended = not frame
+            odd = frame[:1] == RAISED and place > 0 or frame[:1] == WAITED
+            if odd or ended and fork.was_killed():  # by a system without memory, most likely
                 with _Fork([question], namespace) as alone:
-                    again, _ = alone.read(time.monotonic() + question["seconds"] + GRACE / 2)
-                frame = again or frame
+                    again, then = alone.read(time.monotonic() + PATIENCE * question["seconds"] + GRACE / 2)
+                frame, state = again or frame, then or state
             say(frame[1:] or _instead(question, state))
-            if not frame:
+            if ended:
                 return place + 1
     return len(questions)
 
@@ -109,6 +112,16 @@ class _Fork:
             with contextlib.suppress(OSError):
                 kill(self.child, signal.SIGKILL)
         os.waitpid(self.child, 0)
+
+    def was_killed(self) -> bool:
+        """Whether it has ended by a SIGKILL, which no exception, exit or fault of its own is."""
+        end = time.monotonic() + 1  # who is being killed hangs up first
+        while time.monotonic() < end:
+            dead = os.waitid(os.P_PID, self.child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if dead is not None:
+                return (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
+            time.sleep(0.01)
+        return False
 
     def read(self, deadline: float) -> tuple[bytes, str]:
         """The next frame and the byte before it; or nothing, and why."""
@@ -140,8 +153,11 @@ def _answer(question: dict[str, Any], namespace: dict[str, Any]) -> bytes:
         return WENT_WELL + _instead(question, "missing")
     probe = probes.named(question["probe"])
     how = {"seconds": question["seconds"], "seed": question["seed"], "demonstrated": question["demonstrated"]}
+    begun = time.process_time()
     outcomes = ask_all(namespace[question["name"]], probe, question["inputs"], **how)
-    flag = RAISED if any(outcome.state == State.RAISED for outcome in outcomes) else WENT_WELL
+    states = {outcome.state for outcome in outcomes}
+    waited = State.TIMED_OUT in states and time.process_time() - begun < question["seconds"]  # by the clock, not by its own work
+    flag = WAITED if waited else RAISED if State.RAISED in states else WENT_WELL
     return flag + encode({"id": question["id"], "outcomes": [_plain(outcome) for outcome in outcomes]})
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import signal
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from autograder.asking.patience import Budget, OutOfTime, within
 from autograder.asking.raised import in_a_cell
 
 
@@ -36,10 +35,6 @@ class Sink(io.TextIOBase):
         return 1  # which is /dev/null here
 
 
-class _CellTimeout(BaseException):
-    pass
-
-
 def make_shell() -> InteractiveShell:
     """A shell that starts no thread and opens no file, so that it can be made before a fork."""
     config = Config()
@@ -57,42 +52,29 @@ def make_shell() -> InteractiveShell:
 def run_cells(shell: InteractiveShell, cells: Iterable[dict[str, str]], each: float, together: float) -> list[dict[str, str]]:
     """Run `cells` in order, going on after one that raises; return the id, the error and its text of each that did."""
     failed = []
-    deadline = time.monotonic() + together
+    budget = Budget(together)
     for cell in cells:
-        error = _run(shell, cell["source"], min(each, deadline - time.monotonic()))
+        error = _run(shell, cell["source"], budget, each)
         if error is not None:
             failed.append({"id": cell["id"], "error": type(error).__name__[:60], "message": in_a_cell(error)})
     return failed
 
 
-def _run(shell: InteractiveShell, source: str, seconds: float) -> BaseException | None:
-    if seconds <= 0:
+def _run(shell: InteractiveShell, source: str, budget: Budget, each: float) -> BaseException | None:
+    if budget.spent:
         return TimeoutError("the cells before it took all the time there is")
     sink = Sink()
     try:
-        with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink), _at_most(seconds):
+        with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink), within(budget, each):
             result = shell.run_cell(source, store_history=False, silent=False)
-    except _CellTimeout:
-        return TimeoutError(f"this cell was stopped after {seconds:.0f} seconds: look for a loop that never ends")
+    except OutOfTime:
+        return TimeoutError(f"this cell was stopped after {each:.0f} seconds: look for a loop that never ends")
     except BaseException as error:  # SystemExit, KeyboardInterrupt: a student's, and no reason to stop here
         return error
     error = result.error_before_exec or result.error_in_exec
-    if isinstance(error, _CellTimeout):
-        return TimeoutError(f"this cell was stopped after {seconds:.0f} seconds: look for a loop that never ends")
+    if isinstance(error, OutOfTime):
+        return TimeoutError(f"this cell was stopped after {each:.0f} seconds: look for a loop that never ends")
     return error
-
-
-@contextlib.contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    def interrupt(*_: object) -> None:
-        raise _CellTimeout
-
-    signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # again and again, should a bare `except:` eat the first
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 __all__ = ["Sink", "make_shell", "run_cells"]

@@ -24,7 +24,7 @@ from itertools import pairwise
 from typing import Any
 
 from autograder.asking.closing import close
-from autograder.grading.inside import namespaces
+from autograder.grading.inside import namespaces, syscalls
 from autograder.grading.inside.channel import DONE, FORK, Channel, Closed
 from autograder.grading.inside.limits import Limits
 
@@ -55,7 +55,8 @@ def main(fd: int) -> None:
     _one_thread()
     gc.collect()
     gc.freeze()  # what is here already is not looked at again, so it is not copied
-    control.send({"ready": True, "failed": failed, "own_proc": os.path.exists("/proc/self")}, time.monotonic() + 10)
+    about = {"own_proc": os.path.exists("/proc/self"), "filtered": syscalls.known()}
+    control.send({"ready": True, "failed": failed} | about, time.monotonic() + 10)
     control.sock.settimeout(None)
     while True:
         data, attached, _, _ = socket.recv_fds(control.sock, 1, 1)
@@ -188,15 +189,14 @@ def _was_killed(child: int) -> bool:
 
 def _excess(limits: Limits) -> str:
     """What the processes of the submission use too much of, taken together: their number or their memory; mostly nothing."""
-    own, page = os.getpid(), resource.getpagesize()
+    own = os.getpid()
     processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != own]
     if len(processes) > 2 * limits.processes:
         return "processes"
     suspicious = 0
     for process in processes:
-        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{process}/statm") as file:
-            _, resident, shared, *_ = file.read().split()
-            suspicious += (int(resident) - int(shared)) * page
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{process}/status") as file:
+            suspicious += sum(int(line.split()[1]) << 10 for line in file if line.startswith(("RssAnon:", "RssShmem:")))
     if suspicious < limits.total_memory:
         return ""
     really = 0

@@ -30,22 +30,24 @@ def test_a_loop_without_end_costs_one_budget_for_all_cases():
     assert "never ends" in outcomes[2].message
 
 
-def test_an_interrupt_that_is_swallowed_comes_again():
-    """Read from the timer, inside the answer: it fires once, and then has an interval."""
+def test_the_limit_is_a_processor_s_time_with_the_clock_behind_it_and_comes_again():
+    """Read from the timers, inside the answer: each fires once, and then has an interval."""
     def looks(x):
-        return list(signal.getitimer(signal.ITIMER_REAL))
+        return [*signal.getitimer(signal.ITIMER_PROF), *signal.getitimer(signal.ITIMER_REAL)]
 
     (outcome,) = ask(looks, seconds=100)
-    left, every = outcome.value
-    assert 0 < left <= 100 and 0 < every <= 1
+    of_processor, every, by_clock, again = outcome.value
+    assert 90 < of_processor <= 101 and 290 < by_clock <= 300 and 0 < every <= 1 and 0 < again <= 1
+    assert signal.getitimer(signal.ITIMER_PROF) == (0, 0)
 
 
-def test_an_interruption_reaches_through_a_bare_except_in_the_end():
+@pytest.mark.parametrize("kind", [signal.SIGPROF, signal.SIGALRM])
+def test_an_interruption_reaches_through_a_bare_except_in_the_end(kind):
     def stubborn(x):
         try:
-            signal.raise_signal(signal.SIGALRM)
+            signal.raise_signal(kind)
         except BaseException:
-            signal.raise_signal(signal.SIGALRM)
+            signal.raise_signal(kind)
 
     assert ask(stubborn)[0].state == "timed out"
 

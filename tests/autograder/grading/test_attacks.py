@@ -25,12 +25,14 @@ HONEST = ("partial", 1.0, "base_only")
 CRASHED, TIMED_OUT, UNREADABLE = ("crashed", 0.0, None), ("timed out", 0.0, None), ("unreadable", 0.0, None)
 LOST = {  # what an attack does to its own process, and what it costs
     "exit": CRASHED, "exit_in_the_answer": CRASHED, "segfault": CRASHED, "memory_of_many": CRASHED,
+    "memory_that_is_shared": CRASHED, "killed_in_the_answer": CRASHED,
     "hang": TIMED_OUT, "hang_in_the_answer": TIMED_OUT, "flood_in_the_answer": ("flooded", 0.0, None),
     "huge_answer": UNREADABLE, "strange_answers": UNREADABLE, "garbage_on_the_channel": UNREADABLE,
     "forged_answers": UNREADABLE, "replaced_modules": UNREADABLE, "patched_kernel": ("not attempted", 0.0, None),
 }
 SAID = {  # what the instructor reads
-    "memory_of_many": "it used too much (memory)", "garbage_on_the_channel": "it stopped answering (unreadable)",
+    "memory_of_many": "it used too much (memory)", "memory_that_is_shared": "it used too much (memory)",
+    "garbage_on_the_channel": "it stopped answering (unreadable)",
     "forged_answers": "was not made by the course's own code", "replaced_modules": "was not made by the course's own code",
 }
 TAIL = '''

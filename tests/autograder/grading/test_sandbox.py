@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from autograder import commands
 from autograder.grading import doctor, enclosure, sandbox
 from autograder.grading.enclosure import SandboxUnavailable
+from autograder.grading.inside import syscalls
 from autograder.grading.inside.limits import Limits
 from autograder.grading.warm import Warm
 from needs import lack
@@ -128,3 +129,60 @@ def test_a_python_in_tmp_is_refused_with_a_sentence(monkeypatch):
     for way_in in (enclosure.require, lambda: sandbox.start([], Limits(), sandboxed=True)):
         with pytest.raises(SandboxUnavailable, match="move the course to another folder"):
             way_in()
+
+
+CALLS = """
+import ctypes, errno, os, platform, socket, subprocess, threading
+from autograder.grading.inside import syscalls
+libc = ctypes.CDLL(None, use_errno=True)
+def refused(number):
+    return libc.syscall(number, 0, 0, 0, 0, 0, 0) == -1 and ctypes.get_errno() == errno.EPERM
+which = syscalls.MACHINES[platform.machine()][0]
+open_ = [name for name, numbers in syscalls.DENIED.items() if numbers[which] is not None and not refused(numbers[which])]
+assert not open_, open_
+"""
+FAMILIES = """
+for family in (38, 17, 40, 31, 44):  # AF_ALG, AF_PACKET, AF_VSOCK, AF_BLUETOOTH, AF_XDP
+    try:
+        socket.socket(family, socket.SOCK_DGRAM)
+    except PermissionError:
+        continue
+    raise AssertionError(f'a socket of family {family}')
+a, b = socket.socketpair()
+socket.socket(socket.AF_INET).close()
+"""
+WORK = """
+done = []
+threads = [threading.Thread(target=lambda: done.append(1)) for _ in range(3)]
+[t.start() for t in threads], [t.join() for t in threads]
+assert len(done) == 3
+assert subprocess.run(['true']).returncode == 0
+child = os.fork()
+if child == 0:
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+import torch, multiprocessing
+assert torch.randn(64, 64).softmax(-1).sum().round() == 64
+"""
+NO_WAY_BACK = """
+assert open('/proc/self/oom_score_adj').read().strip() == '1000'
+for name in ('oom_score_adj', 'oom_adj', 'comm', 'uid_map'):
+    try:
+        open(f'/proc/self/{name}', 'w').write('0')
+    except OSError:
+        continue
+    raise AssertionError(name)
+"""
+
+
+@pytest.mark.skipif(not syscalls.known(), reason="the system calls of this processor are not known")
+def test_calls_that_no_answer_needs_are_refused_and_the_others_work(warm):
+    assert run(warm, CALLS, FAMILIES, WORK, NO_WAY_BACK) == []
+
+
+def test_the_filter_is_one_for_each_architecture_and_short_enough_to_jump_in():
+    for machine in syscalls.MACHINES:
+        steps = syscalls.program(machine)
+        assert len(steps) % 8 == 0 and len(steps) // 8 < 250  # a jump reaches 255
+    x86, arm = zip(*syscalls.DENIED.values(), strict=True)
+    assert len(set(x86)) == len(x86) and len(set(arm) - {None}) == len([n for n in arm if n is not None])
