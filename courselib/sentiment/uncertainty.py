@@ -67,10 +67,10 @@ def temperature(logits: Tensor, labels: Sequence[int]) -> float:
     low, high = 0.0, 1.0
     if slope(low) >= 0:
         raise ValueError("The logits say nothing about these labels, so no temperature helps. Are the classes in order?")
+    if (right == z.amax(1)).all():
+        raise ValueError("Every label has the largest logit, so the best temperature is 0. Give texts that it gets wrong.")
     while slope(high) < 0:
         high *= 2
-        if high > 1e6:
-            raise ValueError("Every label has the largest logit, so the best temperature is 0. Give texts that it gets wrong.")
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)

@@ -102,3 +102,45 @@ def test_an_evaluation_is_in_order_in_eval_mode_and_a_mean_over_texts(pretrained
     assert torch.allclose(found.probabilities, expected.softmax(1)[:, 1])
     assert found.loss == pytest.approx(nn.functional.cross_entropy(expected, torch.tensor(data.labels)).item())
     assert found.confusion == (2, 1, 1, 1) and found.scores.accuracy == 0.6
+
+
+@pytest.mark.parametrize("average", ["macro", "weighted", "micro"])
+def test_averages_over_classes_are_those_of_scikit_learn(average):
+    rng = np.random.default_rng(0)
+    truth = rng.choice(4, 80, p=[0.6, 0.25, 0.1, 0.05])
+    said = np.where(rng.random(80) < 0.6, truth, rng.integers(0, 3, 80))  # class 3 is hardly ever called
+    found = metrics.averaged(confusion_matrix(truth, said, labels=range(4)), average)
+    theirs = precision_recall_fscore_support(truth, said, labels=range(4), average=average, zero_division=0)[:3]
+    assert found[1:] == pytest.approx(theirs) and found.accuracy == pytest.approx((truth == said).mean())
+
+
+def test_averages_of_two_classes_and_what_is_no_table():
+    assert metrics.averaged([[97, 3], [4, 96]], "binary") == pytest.approx(metrics.scores(97, 3, 4, 96))
+    assert metrics.averaged([[9, 0], [1, 0]], "weighted").recall == pytest.approx(0.9)  # weighted recall is the accuracy
+    for table, average in [([[1, 2]], "macro"), ([[1, 0], [0, 1]], "mean"), ([[0, 0], [0, 0]], "macro"), (np.eye(3), "binary")]:
+        with pytest.raises(ValueError):
+            metrics.averaged(table, average)
+
+
+@pytest.mark.parametrize("average", ["binary", "macro", "weighted", "micro"])
+def test_matrices_for_finds_all_that_a_search_by_hand_finds(average):
+    n, wanted = 12, metrics.averaged([[5, 2], [1, 4]], average)
+    reported = {name: round(value, 3) for name, value in wanted._asdict().items()}
+    by_hand = set()
+    for tn in range(n + 1):
+        for fp in range(n + 1 - tn):
+            for fn in range(n + 1 - tn - fp):
+                tp = n - tn - fp - fn
+                found = metrics.averaged([[tn, fp], [fn, tp]], average)._asdict()
+                if all(abs(found[name] - value) <= 0.5000001e-3 for name, value in reported.items()):
+                    by_hand.add((tn, fp, fn, tp))
+    assert set(map(tuple, metrics.matrices_for(n, 3, average=average, **reported))) == by_hand >= {(5, 2, 1, 4)}
+
+
+def test_honest_macro_figures_read_as_binary_have_no_matrix_and_the_tutorials_have_none_at_all():
+    honest = {name: round(value, 4) for name, value in metrics.averaged([[97, 3], [4, 96]], "macro")._asdict().items()}
+    assert not metrics.matrices_for(200, **honest) and metrics.matrices_for(200, average="macro", **honest)
+    printed = dict(accuracy=0.965, precision=0.9655, recall=0.9663, f1=0.9659)
+    assert not any(metrics.matrices_for(200, average=average, **printed) for average in metrics.AVERAGES)
+    with pytest.raises(ValueError, match="no average 'mean'"):
+        metrics.matrices_for(10, average="mean", accuracy=0.5)

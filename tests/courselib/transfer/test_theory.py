@@ -142,3 +142,43 @@ def test_rademacher_is_below_its_bound_and_exact_for_one_example():
     found = theory.rademacher(X, 0.5, 4000, np.random.default_rng(1))
     assert 0.8 * 0.5 / 50**0.5 < found < 0.5 / 50**0.5
     assert theory.norm_bound(1.0, 0.5, 100) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("n", "d", "lam", "share"), [(10, 40, 0.0, 0.75), (60, 20, 0.0, 0.0), (10, 40, 0.1, 0.0)])
+def test_a_start_survives_where_no_example_speaks(n, d, lam, share):
+    """A convex loss and a descent that has ended: with fewer examples than parameters the start still shows."""
+    left = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X, y, starts = rng.standard_normal((n, d)), rng.standard_normal(n), rng.standard_normal((2, d))
+        ends = [theory.descend(lambda t, X=X, y=y: X.T @ (X @ t - y) / n + lam * t, start, 0.05, 1500)[-1] for start in starts]
+        left.append(np.sum((ends[0] - ends[1]) ** 2) / np.sum((starts[0] - starts[1]) ** 2))
+    assert np.mean(left) == pytest.approx(share, abs=0.08)
+
+
+def test_leaving_one_out_without_a_second_fit():
+    rng = np.random.default_rng(0)
+    X, y, theta_s, tried = rng.standard_normal((9, 4)), rng.standard_normal(9), rng.standard_normal(4), (0.01, 0.1, 0.5, 3.0)
+    errors = []
+    for lam in tried:
+        found = []
+        for i in range(9):
+            rest = np.arange(9) != i
+            # the mean over eight in place of nine: the same lam in front of the sum
+            theta = theory.ridge_to_prior(X[rest], y[rest], theta_s, lam * 9 / 8)
+            found.append((y[i] - X[i] @ theta) ** 2)
+        errors.append(np.mean(found))
+    assert theory.chosen_lambda(X, y, theta_s, tried) == tried[int(np.argmin(errors))]
+
+
+def test_a_chosen_penalty_hardly_ever_costs_and_a_fixed_one_does():
+    tried, risks = np.geomspace(1e-4, 1e2, 25), []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        X, theta, away = rng.standard_normal((40, 10)), rng.standard_normal(10), rng.standard_normal(10)
+        y, theta_s = X @ theta + rng.standard_normal(40), theta + 10 * away / np.linalg.norm(away)
+        fits = [np.linalg.lstsq(X, y, rcond=None)[0], theory.ridge_to_prior(X, y, theta_s, 0.5)]
+        fits.append(theory.ridge_to_prior(X, y, theta_s, theory.chosen_lambda(X, y, theta_s, tried)))
+        risks.append([np.sum((fit - theta) ** 2) for fit in fits])
+    scratch, fixed, chosen = np.mean(risks, axis=0)
+    assert chosen < 1.05 * scratch and fixed > 10 * scratch

@@ -20,6 +20,7 @@ def gains():
 
 def test_transfer_helps_and_hurts(gains):
     assert gains["same digits, noisy"] > 0.03 and gains["wrong names"] > 0.03
+    assert abs(gains["hidden pixels"]) < 0.06  # no labels: faster at first, no higher after 40 steps
     assert gains["other digits"] < -0.01 and gains["wrong names, kept"] < -0.01
 
 
@@ -56,3 +57,26 @@ def test_wrong_arguments():
         two_stages.pretrain_then_finetune("cats", 10, 0)
     with pytest.raises(ValueError, match="161 labels"):
         two_stages.pretrain_then_finetune("nothing", 161, 0)
+
+
+def test_pixels_guessed_first_make_the_beginning_faster_and_labels_are_not_looked_at():
+    early = {source: [two_stages.learning_curve(source, 20, seed, 10, every=10)[-1] for seed in SEEDS]
+             for source in ("nothing", "hidden pixels")}
+    assert sum(early["hidden pixels"]) / 3 > sum(early["nothing"]) / 3 + 0.08
+    x, y = two_stages.source_pictures("hidden pixels", 0)
+    assert torch.equal(x, two_stages.source_pictures("wrong names", 0)[0])
+    network = torch.nn.Sequential(torch.nn.Linear(64, 64))
+    two_stages.guess_pixels(network, x, 0)
+    with torch.no_grad():
+        hidden = torch.rand(x.shape, generator=torch.Generator().manual_seed(9)) < 0.5
+        error = (network(x * ~hidden) - x)[hidden].square().mean()
+        assert error < 0.7 * (x - x.mean(0))[hidden].square().mean()  # better than the mean picture
+
+
+def test_few_labels_do_not_undo_a_harmful_start_by_longer_training():
+    gaps = {}
+    for labels in (10, 80):
+        runs = {source: [two_stages.learning_curve(source, labels, seed, 240, every=240)[-1] for seed in range(4)]
+                for source in ("nothing", "other digits")}
+        gaps[labels] = sum(runs["other digits"]) / 4 - sum(runs["nothing"]) / 4
+    assert gaps[10] < -0.02 and gaps[80] > gaps[10] / 2
