@@ -52,10 +52,11 @@ def keep_best(answer: Callable, inputs: dict[str, Any]) -> tuple[Tensor, Tensor,
         return best(inputs["x_test"]), last, torch.tensor([float(waited), min(losses), loss_of(best)])
 
 
-def evaluate(answer: Callable, inputs: dict[str, Any]) -> tuple[float, float, bool]:
-    """What `answer(model, batches)` says of a network with dropout: mean loss, accuracy, and whether it trains again afterwards.
+def evaluate(answer: Callable, inputs: dict[str, Any]) -> tuple[float, float]:
+    """What `answer(model, batches)` says of a network with dropout: mean loss and accuracy.
 
-    The network comes in train mode, as it is in the middle of a training.
+    The network comes in train mode, as it is in the middle of a training. Raises RuntimeError, with a sentence, when it is
+    left in another.
     """
     torch.manual_seed(0)
     first, second = inputs["weights"]
@@ -67,4 +68,6 @@ def evaluate(answer: Callable, inputs: dict[str, Any]) -> tuple[float, float, bo
         model[3].bias.zero_()
     model.train()
     loss, accuracy = call(answer, {"model": model, "batches": list(zip(inputs["x"], inputs["y"], strict=True))})
-    return loss, accuracy, model.training
+    if not model.training:
+        raise RuntimeError("your function left the model in eval mode, so the rest of its training would go on without dropout")
+    return loss, accuracy

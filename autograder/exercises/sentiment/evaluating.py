@@ -30,7 +30,7 @@ def evaluate_cases(rng: np.random.Generator) -> list[Case]:
     return [case([8, 8, 3]), case([16, 2])]
 
 
-def _judged(*, mode: str = "eval", per_batch: bool = False, leave: bool = False, total: bool = False) -> Callable:
+def _judged(*, mode: str = "eval", per_batch: bool = False, total: bool = False) -> Callable:
     """An evaluation with one thing wrong, chosen by a keyword."""
 
     def wrong(model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> tuple[float, float]:
@@ -38,7 +38,7 @@ def _judged(*, mode: str = "eval", per_batch: bool = False, leave: bool = False,
         model.train(mode == "train")
         with torch.no_grad():
             outputs = [model(x) for x, _ in batches]
-        model.train(False if leave else was)
+        model.train(was)
         losses = [F.cross_entropy(o, y, reduction="sum").item() for o, (_, y) in zip(outputs, batches, strict=True)]
         right = [(o.argmax(1) == y).sum().item() for o, (_, y) in zip(outputs, batches, strict=True)]
         sizes = [len(y) for _, y in batches]
@@ -57,30 +57,24 @@ evaluate = Exercise(
     probe=probing.evaluate,
     cases=evaluate_cases,
     tolerance=1e-4,
-    parts=[Part("loss", 1.5, of=0), Part("accuracy", 1, of=1), Part("the mode it came in", 0.5, of=2)],
+    parts=[Part("loss", 2, of=0), Part("accuracy", 1, of=1)],
     misconceptions=[
         Misconception(
-            "mean_of_batches", _judged(per_batch=True), earns=0.5,
+            "mean_of_batches", _judged(per_batch=True), earns=0,
             says="You averaged over batches. The last one is smaller, so its texts count for more than the "
             "others; the result depends on "
             "the batch size.",
         ),
         Misconception(
-            "dropout_on", _judged(mode="train"), earns=0.5,
+            "dropout_on", _judged(mode="train"), earns=0,
             says="Dropout is still on. Then the same model gives another number at every call: switch to eval mode first.",
         ),
         Misconception(
-            "left_in_eval", _judged(leave=True), earns=2.5,
-            says="The numbers are right. But you left the model in eval mode: the rest of its training runs "
-            "without dropout, and nobody "
-            "is told.",
-        ),
-        Misconception(
-            "sum_of_losses", _judged(total=True), earns=1.5,
+            "sum_of_losses", _judged(total=True), earns=1,
             says="Your loss is a sum over texts. Divide by their number, or it cannot be compared with another test set.",
         ),
         Misconception(
-            "both", _judged(mode="train", per_batch=True), earns=0.5,
+            "both", _judged(mode="train", per_batch=True), earns=0,
             says="Both bugs are still in it: dropout is on, and batches are averaged in place of texts.",
         ),
     ],

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import solutions.transfer as answers
 from autograder.exercises.draws import integer, normal
-from autograder.exercises.exercise import Case, Exercise, Misconception, Part
+from autograder.exercises.exercise import Case, Exercise, Misconception, Part, Written
 
 # --- start_share ------------------------------------------------------------------------------------------------------
 
@@ -155,5 +155,21 @@ choose_rate = Exercise(
             "largest", _wrongly(tie="largest"), earns=1,
             says="Of the rates that cannot be told apart you took the largest. The smallest moves the pretrained weights least.",
         ),
+    ],
+)
+
+# --- choose_from_race -------------------------------------------------------------------------------------------------
+
+choose_from_race = Written(
+    id="transfer.choose_from_race",
+    answer=answers.transfer_choose_from_race,
+    rubric=[
+        (1, "A: a strategy that is good after 8 steps, with its figure and interval; weighs what 400 models store"),
+        (1, "B: full fine-tuning, gradual unfreezing or another of the leading ones at 30 steps, with the "
+            "figures, and says which of "
+            "the differences the intervals do not settle"),
+        (1, "C: a frozen encoder (or one base with adapters that can be switched off), and the figure for the old ability"),
+        (1, "names what the figures leave out: one grammar and word list, one encoder, this number of labels, other tasks"),
+        (1, "the table of 8 steps measures a budget: nothing about which strategy is better given time and a rate of its own"),
     ],
 )
