@@ -7,9 +7,8 @@ from torch import Tensor
 
 
 def lora_parameter_count(d_out: int, d_in: int, rank: int) -> int:
-    """How many numbers a LoRA pair of the given rank adds to one weight matrix of shape (d_out, d_in).
-
-    The frozen matrix itself is not counted. Returns a whole number.
+    """How many numbers a LoRA pair of the given rank adds to one weight matrix of shape (d_out, d_in). The frozen matrix itself
+    is not counted. Returns a whole number.
     """
     return rank * d_in + d_out * rank
 
@@ -27,7 +26,6 @@ def lora_attention_budget(hidden: int, layers: int, matrices: int, rank: int) ->
 
 def lora_truncate(W: Tensor, rank: int) -> Tensor:
     """The matrix of rank at most `rank` that is nearest to W in the Frobenius norm (Eckart and Young, 1936).
-
     W: (m, n).   Returns (m, n).
     """
     U, S, Vh = torch.linalg.svd(W, full_matrices=False)
@@ -73,9 +71,7 @@ def lora_multi_task_ratio(d_out: int, d_in: int, rank: int, tasks: int) -> float
     Full fine-tuning keeps one copy of the (d_out, d_in) matrix for each task. LoRA keeps one frozen matrix, shared
     by all tasks, and one pair of the given rank for each task.
     """
-    full = tasks * d_out * d_in
-    lora = d_out * d_in + tasks * rank * (d_out + d_in)
-    return full / lora
+    return tasks * d_out * d_in / (d_out * d_in + tasks * rank * (d_out + d_in))
 
 
 def lora_static_memory(parameters: int, trainable: int) -> float:
@@ -152,7 +148,6 @@ def lora_adamw_step(
 def lora_why_scale() -> str:
     """Why does LoRA multiply its update by α/r, and why would anyone set α ≠ r? Say also what α/r does *not* do: how the size
     of the update depends on the rank, for which optimiser, and which scale would take that dependence away.
-
     Write four to seven sentences. Name the measurements of this chapter that support you.
     """
     return """
@@ -243,16 +238,13 @@ def lora_fair_race(tuning: Tensor, test: Tensor, t: float, margin: float) -> tup
     return full, lora, mean, half, verdict
 
 
-def lora_adapt(
-    x: Tensor, y: Tensor, W0: Tensor, rank: int, alpha: float, lr: float, steps: int
-) -> tuple[Tensor, Tensor]:
+def lora_adapt(x: Tensor, y: Tensor, W0: Tensor, rank: int, alpha: float, lr: float, steps: int) -> tuple[Tensor, Tensor]:
     """Trains a LoRA pair beside one frozen layer, from start to end, so that x W0^T + alpha/r · x A^T B^T comes close to y.
 
     x: (n, d_in).   y: (n, d_out).   W0: (d_out, d_in), which stays as it was.
     The loss is the mean of (output - y)² over all its entries. `lr` and `steps` suit plain gradient descent with all of x in
     every step; with another optimiser choose your own rate. Gradients by hand or by autograd, as you like.
     Before the first step the layer has to compute what W0 computes: with steps = 0 the start comes back.
-
     Returns (lora_A, lora_B), of shapes (rank, d_in) and (d_out, rank). They are tried on inputs that you do not see.
     """
     scale = alpha / rank
@@ -270,7 +262,6 @@ def lora_choose_settings() -> str:
     """A colleague adapts a language model to the style of a new customer: the words are known, the habits are new. There are a
     few hundred documents, an evening on one GPU, and the old customers' model must stay available. "I take rank 64 on query
     and value, because LoRA's paper adapts those, and the learning rate that worked for full fine-tuning."
-
     What would you change, and in which order would you try it? Write five to eight sentences. Give for each choice the
     measurement of this chapter that speaks for it, and say of at least one of them why it may not carry over to your
     colleague's model.

@@ -45,10 +45,16 @@ def judge(trial: Trial, outcomes: list[Outcome]) -> Report:
         rows=rows,
         printed=next((o.printed for o in outcomes if o.printed), ""),
         seed=trial.seed,
-        says=trial.says[misconception] if misconception else "",
+        says=trial.says[misconception] if misconception else _missing(trial, rows),
         error=next((outcome.error for outcome in failed if outcome.error), ""),
         symptoms=list(dict.fromkeys(name for name, _ in symptoms)),
     )
+
+
+def _missing(trial: Trial, rows: list[Row]) -> str:
+    """Where nothing else is known, the sentence of the first part that measured too little: it is ours, and holds no number."""
+    first = next(((part, row) for part, row in zip(trial.parts, rows, strict=True) if row.earned < row.points), None)
+    return first[0]["says"] if first and first[0]["measure"] and first[1].comment.startswith(first[0]["says"]) else ""
 
 
 def not_answered(trial: Trial, state: State, message: str) -> list[Outcome]:

@@ -20,7 +20,7 @@ def there_and_back(value: Any) -> Any:
 def same(a: Any, b: Any) -> bool:
     """Equal in type, shape and every entry; nan equals nan."""
     if isinstance(a, (torch.Tensor, np.ndarray)):
-        return type(a) is type(b) and a.dtype == b.dtype and a.shape == b.shape and a.tolist() == b.tolist()
+        return type(a) is type(b) and a.dtype == b.dtype and a.shape == b.shape and same(a.tolist(), b.tolist())
     if isinstance(a, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict):

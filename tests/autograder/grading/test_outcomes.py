@@ -44,7 +44,7 @@ def test_a_missing_answer_says_why(trial):
     cell = Ran("def lora_forward(x", "SyntaxError: '(' was never closed (line 1)")
     report = judge(trial, outcomes_of(trial, missing, [cell]))
     assert report.state == "raised"
-    assert report.message == f"The cell that defines lora_forward is not Python, so nothing in it was run: {cell.error}"
+    assert report.message == f"The cell that defines lora_forward is not Python, so nothing in it was run: {cell.error}."
     older = {"id": FORWARD, "outcomes": []}  # the function of an earlier cell answered
     assert judge(trial, outcomes_of(trial, older, [Ran("def lora_forward(): pass"), cell])).message == report.message
     for state in ("timed out", "crashed"):

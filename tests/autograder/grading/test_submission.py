@@ -20,7 +20,7 @@ def handed_out():
 def test_the_released_notebook_is_read(handed_out):
     ids = [i for i in exercises if i.startswith("lora.")]
     assert sorted([*handed_out.exercises, *handed_out.written]) == sorted(ids)
-    assert handed_out.written == {"lora.why_scale": "lora-why-scale"}
+    assert handed_out.written == {"lora.why_scale": "lora-why-scale", "lora.choose_settings": "lora-choose-settings"}
     assert handed_out.exercises["lora.parameter_count"] == "lora-parameter-count"
     assert len(handed_out.setup) == 1
 
@@ -49,7 +49,9 @@ def test_a_deleted_setup_cell_is_put_back(handed_out):
 
 @pytest.mark.parametrize(("said", "attempted"), [("Write your answer here.", False), ("  \n", False), ("Because.", True)])
 def test_a_written_answer_is_attempted_when_something_is_written(handed_out, said, attempted):
-    assert plan(data(answered(LORA, {"lora.why_scale": said})), handed_out).written == {"lora.why_scale": attempted}
+    assert plan(data(answered(LORA, {"lora.why_scale": said})), handed_out).written == {
+        "lora.why_scale": attempted, "lora.choose_settings": False,
+    }
 
 
 def test_source_may_be_text_or_lines_and_the_format_may_be_older():
