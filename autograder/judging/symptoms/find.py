@@ -55,7 +55,7 @@ def _in_values(trial: Any, index: list[int], came: list[Any], right: list[Any], 
     if not isinstance(right[0], tuple):
         seen = _seen(trial, index, came, right)
         return of_one(seen, index, None, changes) if any(seen.wrong) else []
-    several = [_seen(trial, index, [c[k] for c in came], [r[k] for r in right]) for k in range(len(right[0]))]
+    several = [_seen(trial, index, [c[k] for c in came], [r[k] for r in right]) for k in range(min(map(len, right)))]
     wrong = [k for k, seen in enumerate(several) if any(seen.wrong)]
     if not wrong:
         return []

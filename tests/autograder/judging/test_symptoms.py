@@ -109,6 +109,8 @@ def flat(found):
 def test_each_symptom_speaks_of_what_it_names_wherever_that_can_be():
     spoke, wrong, tried = dict.fromkeys(TURNS, 0), [], 0
     for exercise_id, trial in TRIALS.items():
+        if not trial.probe.startswith("calling."):
+            continue  # a probe of its own makes its output of several calls: few of them change as a whole
         every = {name: found for name, turn in TURNS.items() if (found := outcomes(trial, turn))}
         for name, found in every.items():
             report = judge(trial, found)
