@@ -51,10 +51,16 @@ def symptoms(trial: Any, outcomes: list[Any], readings: list[Any], changes: Call
     return found
 
 
+def _has_words(value: Any) -> bool:
+    return isinstance(value, str) or isinstance(value, tuple) and any(map(_has_words, value))
+
+
 def _in_values(trial: Any, index: list[int], came: list[Any], right: list[Any], changes: Callable) -> list[Found]:
     if not isinstance(right[0], tuple):
         seen = _seen(trial, index, came, right)
         return of_one(seen, index, None, changes) if any(seen.wrong) else []
+    if any(map(_has_words, right)):
+        return []  # words have no relations but being other words
     several = [_seen(trial, index, [c[k] for c in came], [r[k] for r in right]) for k in range(min(map(len, right)))]
     wrong = [k for k, seen in enumerate(several) if any(seen.wrong)]
     if not wrong:
