@@ -23,6 +23,7 @@ from collections.abc import Sequence
 
 import digits
 import encoder
+import instruction
 import text
 import torch
 from measured import Effect, Measured
@@ -32,7 +33,7 @@ from courselib.lab import runtime
 from courselib.lab.plots import interval
 
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
-EFFECTS = [*encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS]
+EFFECTS = [*encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *instruction.EFFECTS]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The report
