@@ -15,6 +15,7 @@ its file.
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import sys
@@ -23,6 +24,7 @@ from collections.abc import Sequence
 
 import digits
 import encoder
+import preference
 import text
 import torch
 from measured import Effect, Measured
@@ -32,7 +34,7 @@ from courselib.lab import runtime
 from courselib.lab.plots import interval
 
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
-EFFECTS = [*encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS]
+EFFECTS = [*encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *preference.EFFECTS]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The report
@@ -114,6 +116,10 @@ def main() -> int:
     path = CHAPTERS / "measured" / "effects.md"
     if not options.quick:
         path.write_text(updated(path.read_text(encoding="utf-8"), found) if path.exists() else found, encoding="utf-8")
+        for effect, measured, _ in results:
+            if effect.data:
+                kept = {"effect": effect.name, "measured": f"{datetime.date.today()}, {machine()}", "runs": measured.table.rows}
+                path.with_name(f"{effect.data}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     return 0 if all(check.reached for _, measured, _ in results for check in measured.checks) else 1
 
 

@@ -40,6 +40,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class Effect:
+    """A name, what is promised, and what measures it. With `data` the rows are kept too, in chapters/measured/<data>.json."""
+
     name: str
     target: str
     measure: Callable[..., Measured]
+    data: str = ""
