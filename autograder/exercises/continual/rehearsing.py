@@ -87,5 +87,5 @@ rehearse = Exercise(
         Misconception("first_come", _strategy(_first), OLD_LOST, earns=1),
         Misconception("rehearses_only", _strategy(_first, new=False), OLD_LOST, earns=0),
     ],
-    seconds=10.0,
+    seconds=20.0,  # the first optimizer of a process alone takes one: torch imports its compiler for it
 )
