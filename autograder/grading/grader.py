@@ -32,6 +32,10 @@ from autograder.notebooks.cells import imports
 from autograder.notebooks.names import only_demonstrated
 
 
+# what the first optimizer of a process imports takes more than a second: for a chapter that trains once, not in every fork
+FIRST_OPTIMIZER = "import torch; torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)"
+
+
 class Grader:
     """Grades submissions of one assignment, one after the other. Use it in a `with` block, and from one thread: its warm
     process ends with the thread that started it (and is then started again).
@@ -144,6 +148,8 @@ class Grader:
             closed = sorted({name for exercise in self.exercises.values() for name in exercise.closed})
             try:
                 needed = [line for cell in self.released.setup for line in imports(cell.source)]
+                if any(exercise.measured for exercise in self.exercises.values()):
+                    needed.append(FIRST_OPTIMIZER)
                 self._warm = Warm(needed, closed, self.limits, self.sandboxed)
             except Lost as error:
                 raise Infrastructure(f"the process that runs submissions did not start: {error}") from None
