@@ -206,7 +206,7 @@ below 1. (b) Causal. Learning decides: with about a thousand sentences the causa
 one had hardly begun. The price, a pass for each candidate, does not matter while there is little to answer. (c) Causal,
 because a reply has to be written from left to right, and separate answers for several blanks gave impossible pairs the same
 probability as possible ones. None of this was measured on real text or on a large model: the factors belong to one small
-language of 104 tokens and two layers. Before I believed them I would train both objectives, with learning rates of their own
+language of 111 tokens and two layers. Before I believed them I would train both objectives, with learning rates of their own
 and several seeds, on a part of the forms, and measure the answers on forms that nobody trained on. Nor did we measure a masked
 model that goes on from a causal one, or an encoder-decoder, which might serve (a) and (c) at once.
 """
@@ -228,7 +228,7 @@ training, the causal mask lets every position predict its successor in one and t
 the same blanks, against exact answers, and the causal one got within one nat after a fraction of the sentences. When
 the loss of the causal model was cut down to 15 % of its positions, it needed more sentences than before, but still far
 fewer than MLM. So the labels explain a part of the difference and not all of it. Nor do the
-swapped words explain the rest: without them the masked model needed nearly as many sentences as with them. One would still
+swapped words explain much of the rest: without them the masked model needed only somewhat fewer sentences. One would still
 choose MLM where a text is to be understood rather than written, as in tagging or classification: each token's vector has
 seen both sides, and a blank is filled in one pass, for which the causal model needed one pass for every word of the
 vocabulary.

@@ -250,7 +250,7 @@ def transfer_choose_remedy() -> str:
 First I would keep the weights of the lowest validation loss: it costs nothing, and brings the validation loss from 1.60 to
 0.57. Second I would read some training labels: right labels have 0.38 and an accuracy of 0.86, which no other row reaches;
 that costs hours of somebody's time, and it is the only remedy that removes the cause. Third I would get more data *and*
-stop early, 0.46. I would not rely on more of the same noisy data alone, 1.56, which is as high as without any remedy, nor
+stop early, 0.46. I would not rely on more of the same noisy data alone, 1.56, which is no lower than without any remedy, nor
 on dropout, 1.20. What may not carry over: here a quarter of the labels is wrong by construction, the network sees ready
 sentence vectors, and there are 64 texts; with clean labels, reading them would bring nothing, and with a whole encoder in
 training, freezing layers is another thing than dropping a hidden layer.

@@ -31,7 +31,6 @@ from autograder.judging.trial import Trial
 from autograder.notebooks.cells import imports
 from autograder.notebooks.names import only_demonstrated
 
-
 # what the first optimizer of a process imports takes more than a second: for a chapter that trains once, not in every fork
 FIRST_OPTIMIZER = "import torch; torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)"
 
