@@ -272,8 +272,7 @@ language model than adapters on query and value, so I would spread a small rank 
 method had a best rate of its own, and in the language model LoRA's was two to three times full fine-tuning's; I would try
 three or four rates, a factor of two or three apart, on a validation set, before I touch the rank. The rank comes last: in the
 task of swapped pixels rank 8 came close to what rank 32 reached, and rank 1 and 2 did not, so I start at 8 or 16, leave α
-alone, and double the rank once to see whether anything is left to gain. Dropout I leave at zero at first and try only if
-held-out loss rises.
+alone, and double the rank once to see whether it gains. Dropout stays at zero unless held-out loss rises.
 Beside it I run full fine-tuning at a gentle rate: here it learned more and forgot no more, so LoRA's case is what is stored and
 that the adapter can be taken off, which is what the old customers need. The place is what may not carry over: it was
 measured in a model of two layers and on a change of habits; the paper's own table on GPT-3 shows no such gap within attention.
