@@ -69,8 +69,8 @@ def dequantize_packed(packed: Tensor, absmax: Tensor, levels: Tensor, block_size
 
     packed: (n / 2,) uint8.   absmax: (n / block_size,).   Returns (n,) float32.
     """
-    byte = torch.arange(256, device=levels.device)
-    pairs = torch.stack([levels[byte >> 4], levels[byte & 15]], 1).float().contiguous()  # (256, 2)
+    byte, last = torch.arange(256, device=levels.device), len(levels) - 1  # with fewer than 16 levels some bytes never occur
+    pairs = torch.stack([levels[(byte >> 4).clamp_max(last)], levels[(byte & 15).clamp_max(last)]], 1).float().contiguous()
     if packed.device.type == "cpu":  # NumPy's take is the fastest gather of eight bytes at a time
         values = torch.from_numpy(pairs.view(torch.int64).view(-1).numpy().take(packed.numpy())).view(torch.float32)
     else:

@@ -139,7 +139,8 @@ def kept_by_layers(shape: LlamaShape, method: str, batch: int, length: int, rank
 
 def peak_memory(
     shape: LlamaShape, method: str = "qlora", batch: int = 1, length: int = 512, *, rank: int = 16,
-    weight_bytes: float | None = None, size: int = 2, checkpointing: bool = False, accumulated: bool = False, moments: int = 8, block_size: int = 64,
+    weight_bytes: float | None = None, size: int = 2, checkpointing: bool = False, accumulated: bool = False, moments: int = 8,
+    block_size: int = 64,
 ) -> Peak:
     """The peak of a training step with AdamW, LoRA on every linear layer of the blocks.
 

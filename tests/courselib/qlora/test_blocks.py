@@ -85,6 +85,12 @@ def test_bytes_hold_two_codes_the_first_in_the_high_half():
     assert torch.equal(unpack_codes(pack_codes(codes)), codes)
 
 
+def test_levels_may_be_fewer_than_sixteen():
+    w, levels = normal(64 * 4), linear_levels(4)
+    codes, absmax = quantize_blocks(w, levels)
+    assert torch.equal(dequantize_packed(pack_codes(codes), absmax, levels), dequantize_blocks(codes, absmax, levels))
+
+
 def test_more_weights_than_one_chunk(monkeypatch):
     from courselib.qlora import blocks
 
