@@ -81,8 +81,9 @@ def dequantize_packed(packed: Tensor, absmax: Tensor, levels: Tensor, block_size
 def block_error(w: Tensor, levels: Tensor, block_size: int = 64) -> float:
     """The mean of (w - w')² after quantising w in blocks, over the mean of w²: 0 is perfect, 1 is as bad as all zeros."""
     codes, absmax = quantize_blocks(w, levels, block_size)
-    gap = w.reshape(-1).float() - dequantize_blocks(codes, absmax, levels, block_size)
-    return float(gap.square().mean() / w.float().square().mean())
+    flat = w.detach().reshape(-1).float()
+    gap = flat - dequantize_blocks(codes, absmax, levels, block_size)
+    return float(gap.square().mean() / flat.square().mean())
 
 
 def _divisor(n: int, near: int) -> int:

@@ -138,6 +138,7 @@ def dequantize_cases(rng: np.random.Generator) -> list[Case]:
         levels = rising_levels(rng, count)
         w = weights(rng, levels, blocks, size)
         codes, absmax = answers.qlora_quantize(w, levels, size)
+        absmax = absmax if absmax.argmax() else absmax.roll(1)  # the first constant is not the largest
         return Case(label, {"codes": codes, "absmax": absmax, "levels": levels, "block_size": size}, group)
 
     return [
@@ -166,6 +167,10 @@ dequantize = Exercise(
         Misconception(
             "no_constant", lambda codes, absmax, levels, block_size: levels[codes.long()],
             "These are the levels, from -1 to 1. Each has to be multiplied by its block's constant.",
+        ),
+        Misconception(
+            "largest_constant", lambda codes, absmax, levels, block_size: levels[codes.long()] * absmax.max(), earns=1,
+            says="You multiplied all blocks by the largest constant. Each block has its own.",
         ),
         Misconception(
             "divided", lambda codes, absmax, levels, block_size: levels[codes.long()] / absmax.repeat_interleave(block_size),
@@ -218,6 +223,10 @@ pack = Exercise(
         Misconception(
             "shifted_by_eight", lambda codes: codes[0::2] * 256 + codes[1::2],
             "You moved the first code by eight bits: that is a whole byte further. Half a byte has four.",
+        ),
+        Misconception(
+            "added", lambda codes: codes[0::2] + codes[1::2],
+            "You added the two codes, and cannot tell them apart any more. The first counts sixteens.",
         ),
         Misconception(
             "not_moved", lambda codes: codes[0::2] | codes[1::2],

@@ -71,6 +71,10 @@ lloyd_max_step = Exercise(
             "is.",
         ),
         Misconception(
+            "sum_of_the_cell", lambda levels, samples: _step(levels, samples, mean=torch.sum), earns=1,
+            says="These are the sums of the cells. Divide each by the number of its samples.",
+        ),
+        Misconception(
             "next_below", lambda levels, samples: _step(levels, samples, below=True), earns=1,
             says="You gave each sample to the level below it. Nearest means: the border between two levels is half way between "
             "them.",
