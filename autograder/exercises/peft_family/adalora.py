@@ -14,10 +14,10 @@ from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 
 def adalora_update_cases(rng: np.random.Generator) -> list[Case]:
-    masked = normal(rng, 4)
-    masked[1] = 0.0
+    some = (0.4 + normal(rng, 3).abs()) * torch.tensor([1.0, -1.0, 1.0])  # some negative, as trained ones may be
+    masked = (0.4 + normal(rng, 4).abs()) * torch.tensor([-1.0, 0.0, 1.0, 1.0])
     return [
-        Case("5 × 6, rank 3", {"P": normal(rng, 5, 3), "lam": normal(rng, 3), "Q": normal(rng, 3, 6)}, "rectangular"),
+        Case("5 × 6, rank 3", {"P": normal(rng, 5, 3), "lam": some, "Q": normal(rng, 3, 6)}, "rectangular"),
         Case("4 × 4, rank 4, one masked", {"P": normal(rng, 4, 4), "lam": masked, "Q": normal(rng, 4, 4)}, "square"),
     ]
 
@@ -50,10 +50,15 @@ adalora_update = Exercise(
 
 
 def orthogonality_cases(rng: np.random.Generator) -> list[Case]:
+    def columns(d: int, r: int) -> Tensor:
+        """Orthonormal without any rounding: columns of I, in another order and with other signs."""
+        signs = torch.from_numpy(rng.choice([-1.0, 1.0], r)).float()
+        return torch.eye(d)[:, torch.from_numpy(rng.permutation(d)[:r])] * signs
+
     return [
         Case("5 × 3, some matrix", {"P": normal(rng, 5, 3, scale=0.7)}, "some"),
-        Case("4 × 2, orthogonal columns of length 2", {"P": 2 * torch.linalg.qr(normal(rng, 4, 2))[0]}, "long"),
-        Case("6 × 3, orthonormal columns", {"P": torch.linalg.qr(normal(rng, 6, 3))[0]}, "orthonormal"),
+        Case("4 × 2, orthogonal columns of length 2", {"P": 2 * columns(4, 2)}, "long"),
+        Case("6 × 3, orthonormal columns", {"P": columns(6, 3)}, "orthonormal"),
     ]
 
 
@@ -97,10 +102,10 @@ def allocate_cases(rng: np.random.Generator) -> list[Case]:
         return level * (0.05 + normal(rng, size).abs())
 
     return [
-        Case("three layers of rank 4, budget 6", {"importance": [scores(4, 0.2), scores(4, 5.0), scores(4, 1.0)],
+        Case("three layers of rank 4, budget 6", {"importance": [scores(4, 0.01), scores(4, 5.0), scores(4, 1.0)],
               "budget": 6}, "even"),
         Case("ranks 3, 5, 4 and 2, budget 5",
-             {"importance": [scores(3, 3.0), scores(5, 0.3), scores(4, 1.0), scores(2, 0.1)], "budget": 5}, "uneven"),
+             {"importance": [scores(3, 3.0), scores(5, 0.3), scores(4, 1.0), scores(2, 0.001)], "budget": 5}, "uneven"),
         Case("one layer far above the others, budget 4",
              {"importance": [scores(4, 0.01), 10 + scores(5, 1.0), scores(3, 0.01)], "budget": 4}, "one"),
     ]
@@ -114,13 +119,6 @@ def _top(scores: Tensor, keep: int) -> Tensor:
 
 def _by_layer(importance: list[Tensor], budget: int) -> tuple[Tensor, ...]:
     return tuple(_top(scores, budget // len(importance)) for scores in importance)
-
-
-def _by_share(importance: list[Tensor], budget: int) -> tuple[Tensor, ...]:
-    """Each layer gets as many ranks as its mean importance is of all layers' together."""
-    levels = torch.stack([scores.mean() for scores in importance])
-    shares = (levels / levels.sum()).tolist()
-    return tuple(_top(scores, round(budget * share)) for scores, share in zip(importance, shares, strict=True))
 
 
 def _relative(importance: list[Tensor], budget: int) -> tuple[Tensor, ...]:
@@ -154,8 +152,6 @@ allocate = Exercise(
             "You left every layer at least one rank. A layer may keep none: that is what a planted rank of 0 asks for."),
         Misconception("one_short", lambda importance, budget: answers.peft_family_allocate(importance, budget - 1),
                       "One too few stay: is the threshold itself kept?"),
-        Misconception("by_share", _by_share, "You gave each layer a share by its mean importance. It is single triplets that "
-                                             "compete."),
     ],
 )
 

@@ -110,21 +110,25 @@ def adapter_module_cases(rng: np.random.Generator) -> list[Case]:
     def case(label: str, d: int, m: int, n: int) -> Case:
         first = normal(rng, d, 10, scale=0.6)
         u, v, w = torch.linalg.qr(normal(rng, d, 3))[0].T
-        x, x_test = normal(rng, n, 10), normal(rng, 300, 10)
 
-        def labels(given: Tensor) -> Tensor:
-            h = torch.tanh(given @ first.T)
-            h = h - h.mean(0)
-            return ((h @ u) * (h @ v) > 0).long()
+        def drawn(count: int) -> tuple[Tensor, Tensor]:
+            """As many of each of the four combinations of signs, those nearest to an edge left out."""
+            x = normal(rng, 8 * count, 10)
+            along, across = (torch.tanh(x @ first.T) @ torch.stack([u, v], 1)).T
+            clear = torch.minimum(along.abs() / along.std(), across.abs() / across.std()).argsort(descending=True)
+            found = [clear[(along[clear] > 0).eq(one) & (across[clear] > 0).eq(other)][: count // 4]
+                     for one in (True, False) for other in (True, False)]
+            rows = torch.cat(found)
+            return x[rows], (along[rows] * across[rows] > 0).long()
 
-        inputs = {"first": first, "head": torch.stack([-w, w]), "x": x, "y": labels(x), "x_test": x_test, "bottleneck": m}
-        return Case(label, inputs, held={"labels": labels(x_test), "parameters": 2 * d * m + d + m})
+        (x, y), (x_test, labels) = drawn(n), drawn(200)
+        inputs = {"first": first, "head": torch.stack([-w, w]), "x": x, "y": y, "x_test": x_test, "bottleneck": m}
+        return Case(label, inputs, held={"labels": labels, "parameters": 2 * d * m + d + m})
 
-    return [case("width 14, bottleneck 8", 14, 8, 500), case("width 12, bottleneck 10", 12, 10, 500)]
+    return [case("width 14, bottleneck 8", 14, 8, 400), case("width 12, bottleneck 10", 12, 10, 400)]
 
 
-def _module(*, relu: bool = True, residual: bool = True, zero: str = "up", bias: bool = True, frozen: bool = False,
-            factor: int = 1) -> Any:
+def _module(*, relu: bool = True, residual: bool = True, zero: str = "up", bias: bool = True, factor: int = 1) -> Any:
     """The module with one thing wrong, chosen by a keyword."""
 
     class Adapter(nn.Module):
@@ -135,8 +139,6 @@ def _module(*, relu: bool = True, residual: bool = True, zero: str = "up", bias:
                 if zero in (name, "both"):
                     for p in layer.parameters():
                         nn.init.zeros_(p)
-            if frozen:
-                self.down.requires_grad_(False)
 
         def forward(self, h: Tensor) -> Tensor:
             z = self.down(h)
@@ -155,7 +157,7 @@ DULL = (
     "started at random, and are all parameters trained?"
 )
 
-# SPREAD
+# Right, over 30 seeds and both cases: the model answer 0.99 to 1; without ReLU 0.43 to 0.58, both layers at zero 0.44 to 0.57.
 adapter_module = Exercise(
     id="peft_family.adapter_module",
     answer=answers.peft_family_adapter_module,
@@ -165,7 +167,7 @@ adapter_module = Exercise(
     parts=[
         Part("change before the first step", 1, measure=measures.changed_before, at_most=0.05, says=MOVED),
         Part("parameters off", 1, measure=measures.count_off, at_most=0, says=COUNT),
-        Part("share that is right", 3, measure=measures.right, at_least=0.8, says=DULL),
+        Part("share that is right", 3, measure=measures.right, at_least=0.85, says=DULL),
     ],
     misconceptions=[
         Misconception("no_relu", _module(relu=False), DULL, earns=2),
@@ -174,6 +176,5 @@ adapter_module = Exercise(
         Misconception("nothing_at_zero", _module(zero="none"), MOVED, earns=4),
         Misconception("no_biases", _module(bias=False), COUNT, earns=4),
         Misconception("twice_as_wide", _module(factor=2), COUNT, earns=4),
-        Misconception("half_frozen", _module(frozen=True), COUNT, earns=1),
     ],
 )

@@ -82,8 +82,8 @@ prefix_attention = Exercise(
         ),
         Misconception(
             "averaged", lambda q, k, v, prefix_k, prefix_v: (_attention(q, k, v) + _attention(q, prefix_k, prefix_v)) / 2,
-            earns=1, says="You took the mean of two attentions. The share of each is not one half: the softmax over both decides it, "
-                 "query by query.",
+            earns=1, says="You took the mean of two attentions. The share of each is not one half: the softmax over both "
+                          "decides it, query by query.",
         ),
         Misconception(
             "keys_crossed", lambda q, k, v, prefix_k, prefix_v: _attention(q, _cat(prefix_k, k), _cat(v, prefix_v)), earns=1,
@@ -154,6 +154,8 @@ NOT_FOUND = (
     "softmax over prefix and text together, are the scores divided by √d, and were there enough steps?"
 )
 
+# Error left, over 40 seeds and both cases: the model answer 0.001 to 0.014; with a softmax for each 0.14 and more (0.09 on twelve
+# other seeds), keys at zero 0.15 and more, the rest 0.4 and more.
 train_prefix = Exercise(
     id="peft_family.train_prefix",
     answer=answers.peft_family_train_prefix,
