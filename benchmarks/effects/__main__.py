@@ -25,6 +25,7 @@ from collections.abc import Sequence
 import digits
 import encoder
 import objectives
+import peft_family
 import text
 import torch
 from measured import Effect, Measured, as_data
@@ -34,7 +35,7 @@ from courselib.lab import runtime
 from courselib.lab.plots import interval
 
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
-EFFECTS = [*encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *objectives.EFFECTS]
+EFFECTS = [*encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *objectives.EFFECTS, *peft_family.EFFECTS]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The report
