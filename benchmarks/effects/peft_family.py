@@ -86,7 +86,7 @@ def the_race(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> M
         Table(rows),
         columns=("loss", "gain", "forgotten", "trained", "rate"),
         note="Rates were chosen on seeds 100 to 102, the smallest within 0.01 nats of the best of five that lie a factor of two "
-        "apart. Sixty steps of eight windows. A claim that a variant of LoRA is above LoRA may well be refuted: that is a result.",
+        "apart. Sixty steps of eight windows. A claim that a variant is above LoRA may well be refuted: that is a result.",
     )
 
 
