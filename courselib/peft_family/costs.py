@@ -67,12 +67,15 @@ def counted(model: nn.Module, total: int, ids: Tensor) -> dict[str, Any]:
 
 @torch.no_grad()
 def seconds_of(models: dict[str, nn.Module], ids: Tensor, rounds: int = 5) -> dict[str, float]:
-    """The median time of a forward pass of each model on ids (batch, n), taken in turn so that all share the machine's moods."""
+    """The median processor time of a forward pass of each model on ids (batch, n), in turn: all share the moods of the machine.
+
+    Processor time, of all threads together: with one thread it is what a pass takes on a machine that does nothing else.
+    """
     found: dict[str, list[float]] = {name: [] for name in models}
     for number in range(rounds + 1):
         for name, model in models.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             model(input_ids=ids)
             if number:  # the first round warms up
-                found[name].append(time.perf_counter() - begun)
+                found[name].append(time.process_time() - begun)
     return {name: statistics.median(times) for name, times in found.items()}
