@@ -259,7 +259,7 @@ def one_cost(seed: int, kind: str, method: str) -> dict:
     found = costs.counted(model, total, torch.randint(1000, (2, 48)))
     both = {"as trained": model, "merged": costs.merged_copy(model), "base": base}
     for batch in (1, 32):
-        seconds = costs.seconds_of(both, torch.randint(1000, (batch, 32)), rounds=40 if batch == 1 else 5)
+        seconds = costs.seconds_of(both, torch.randint(1000, (batch, 32)), rounds=30 if batch == 1 else 3)
         found |= {f"{name}, batch {batch}": seconds[name] / seconds["base"] for name in ("as trained", "merged")}
         found[f"base ms, batch {batch}"] = 1000 * seconds["base"]
     return found
