@@ -106,8 +106,6 @@ def prompt_lengths(seeds: Sequence[int], cache: bool = True, quick: bool = False
     )
     rows = tuning.rows + [row | {"rate": best[int(row["setting"].split()[1])]} for row in final.rows]
     first, last = (final.column("gain", f"length {n}") for n in (lengths[0], lengths[-1]))
-    low = [-sum(tuning.column("loss", f"length {n}, tuning, {rates[0]:g}")) / 2 for n in lengths]
-    high = [-sum(tuning.column("loss", f"length {n}, tuning, {best[n]:g}")) / 2 for n in lengths]
     return Measured(
         [
             Check(
