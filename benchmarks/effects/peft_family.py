@@ -113,15 +113,11 @@ def prompt_lengths(seeds: Sequence[int], cache: bool = True, quick: bool = False
                 [b - a for a, b in zip(first, last, strict=True)],
                 0,
             ),
-            Check(
-                f"the best rate gains more than {rates[0]:g}, in nats (over lengths, on tuning seeds)",
-                [b - a for a, b in zip(low, high, strict=True)],
-                0,
-            ),
         ],
         Table(rows),
         columns=("loss", "gain", "trained", "rate"),
-        note="Prompt tuning of the race's model, sixty steps. Rates chosen on seeds 100 and 101.",
+        note="Prompt tuning of the race's model, sixty steps. Rates chosen on seeds 100 and 101, the smallest "
+        "within 0.01 nats of the best: for every length that was the smallest of all.",
     )
 
 

@@ -94,6 +94,16 @@ def test_without_a_task_type_pefts_penalty_is_never_added():
     assert 0.5 * adalora.orthogonality_penalty(model).item() == pytest.approx(with_it - without, rel=1e-4)
 
 
+def test_pefts_ranks_stay_where_they_began_unless_its_schedule_is_called():
+    config = AdaLoraConfig(init_r=4, target_r=1, total_step=8, tfinal=2, target_modules=["0", "2"])
+    theirs = get_peft_model(WithLoss(network()), config)
+    optimizer = torch.optim.AdamW([p for p in theirs.parameters() if p.requires_grad], lr=0.05)
+    for _ in range(8):
+        theirs.base_model(*data()).loss.backward()
+        optimizer.step()
+    assert all((layer.lora_E["default"] != 0).all() for layer in (theirs.base_model.model.network[i] for i in (0, 2)))
+
+
 def test_the_budget_falls_along_a_cubic():
     budgets = [allocation.budget_at(step, 100, 80, 16, warmup=20, final=30) for step in range(101)]
     assert budgets[:21] == [80] * 21 and budgets[70:] == [16] * 31
