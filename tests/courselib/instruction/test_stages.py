@@ -1,0 +1,42 @@
+"""The two axes: every objective with every choice of parameters; and measurements that are all there."""
+
+import copy
+
+import pytest
+import torch
+
+from courselib.instruction import measurements, stages
+from courselib.lab.models.encoder import Pretrained
+
+
+@pytest.mark.parametrize(("trained", "share"), [("full", 1.0), ("LoRA", 0.1)])
+def test_what_is_trained(causal, trained, share):
+    model = stages.prepared(Pretrained(copy.deepcopy(causal.model), causal.tokenizer), trained).model
+    found = stages.described(model)
+    assert found["trained"] / found["of"] <= share and found["layers"] == "Linear"
+    assert (found["trained"] == found["of"]) == (trained == "full")
+
+
+def test_an_adapter_begins_where_the_model_is(causal):
+    ids = torch.arange(10, 20)[None]
+    prepared = stages.prepared(Pretrained(copy.deepcopy(causal.model), causal.tokenizer), "LoRA")
+    with torch.no_grad():
+        assert torch.equal(prepared.model(input_ids=ids).logits, causal.model(input_ids=ids).logits)
+
+
+def test_a_word_that_is_no_choice(causal):
+    with pytest.raises(ValueError, match="'PEFT'"):
+        stages.prepared(causal, "PEFT")
+
+
+def test_everything_planned_is_kept_and_on_the_same_seeds():
+    for name, (_, settings) in measurements.PLAN.items():
+        table = measurements.kept(name)
+        assert {row["setting"] for row in table.rows} == set(settings)
+        seeds = {setting: [row["seed"] for row in table.rows if row["setting"] == setting] for setting in settings}
+        assert all(found == list(measurements.SEEDS) for found in seeds.values()), f"{name}: {seeds}"
+
+
+def test_an_experiment_that_was_not_made():
+    with pytest.raises(ValueError, match="'weather'"):
+        measurements.kept("weather")
