@@ -167,11 +167,11 @@ def instruction_choose_data() -> str:
 I would take C, or C together with the part of A that a check lets through. The grid of section 9 says that both more pairs and
 cleaner pairs help, but not in exchange for one another at the rate of the law N·q: its two fitted exponents differ, and a clean
 small set beat a larger one with the same N·q. By that law A's 5,000 pairs at 0.6 would be worth five times C's 600, which the
-grid does not bear out. B I would refuse: in the chapter the model that had been given few kinds of instruction was good at those and
-poor at kinds that it had not seen, however clean its pairs were, and the test asks all kinds. Before deciding I would fine-tune on small
-samples of each offer, with five seeds and a rate of its own for each, and compare accuracy on held-out wordings of all kinds;
-and I would check a hundred of A's pairs by hand, because the share that is wrong is the seller's figure. What may not carry
-over: the wrong responses of the grid were drawn at random, and such errors average out with more pairs, while a program's errors
-are mostly the same one over and over, which no amount of data averages out. The small model was also fresh, and a pretrained one
-may need far fewer pairs for everything.
+grid does not bear out. B I would refuse: in the chapter the model that had been given few kinds of instruction was good at those
+and poor at kinds that it had not seen, however clean its pairs were, and the test asks all kinds. Before deciding I would
+fine-tune on small samples of each offer, with five seeds and a rate of its own for each, and compare accuracy on held-out
+wordings of all kinds; and I would check a hundred of A's pairs by hand, because the share that is wrong is the seller's figure.
+What may not carry over: the wrong responses of the grid were drawn at random, and such errors average out with more pairs, while
+a program's errors are mostly the same one over and over, which no amount of data averages out. The small model was also fresh,
+and a pretrained one may need far fewer pairs for everything.
 """

@@ -25,7 +25,7 @@ STYLES = ("plain", "reversed", "scratchpad", "filler")
 ALPHABET = Words(tuple("0123456789+=."))
 DIGITS = 2
 HELD_OUT_SUMS = 200
-RATES = {"plain": 5e-3, "reversed": 5e-3, "scratchpad": 5e-3, "filler": 5e-3}
+RATES = {"plain": 5e-3, "reversed": 5e-3, "scratchpad": 5e-3, "filler": 1e-2}  # the best of three on seed 100
 
 
 def column_totals(a: int, b: int) -> list[int]:

@@ -1,7 +1,7 @@
 """What takes longer than a chapter may: the runs, and where their results are kept.
 
-`python benchmarks/effects/instruction.py` makes every run of `PLAN` on seeds 5 to 9 and writes
-chapters/measured/instruction.json, which the chapter shows. Rates and numbers of steps were chosen on seed 100.
+`python benchmarks/effects/instruction.py` makes every run of `PLAN` on seeds 5 to 9, and those that choose a rate on seed 100,
+and writes chapters/measured/instruction.json, which the chapter shows.
 """
 
 from __future__ import annotations
@@ -18,24 +18,43 @@ from courselib.lab.data import worlds
 from courselib.lab.experiments import Table
 
 KEPT = Path(courselib.__file__).parents[1] / "chapters" / "measured" / "instruction.json"
-SEEDS = (5, 6, 7, 8, 9)
+SEEDS, CHOOSING = (5, 6, 7, 8, 9), (100,)
 
 
-def tune_on(seed: int, learned: str, steps: int = 150, pairs: int = 1500, asked: int = 200) -> dict[str, float]:
+def tune_on(seed: int, learned: str, lr: float, steps: int = 150, pairs: int = 1500, asked: int = 200) -> dict[str, float]:
     """The causal model, fine-tuned on the world `instructions`: shares answered right in new and in known wordings."""
     world, pretrained = worlds.world("instructions"), models.load("causal")
     train, test = world.pairs(pairs, "train", seed), world.pairs(asked, "test", seed)
     known = world.pairs(asked, "train", seed + 1000)
     seen = {instruction for instruction, _ in train}
-    tuning.instruct(pretrained, train, steps=steps, seed=seed, learned=learned)
+    tuning.instruct(pretrained, train, steps=steps, seed=seed, lr=lr, learned=learned)
     new, old = (answering.score_answers(pretrained, rows) for rows in (test, [pair for pair in known if pair[0] not in seen]))
     return {"new wordings": new.right, "stopped": new.stopped, "known wordings": old.right,
             "loss": tuning.held_out_loss(pretrained, test)}
 
 
+def rate_of(seed: int, learned: str, lr: float) -> dict[str, float]:
+    """What a rate is chosen by: the loss of held-out responses, whatever was learned."""
+    return {"loss": tune_on(seed, learned, lr)["loss"]}
+
+
+def rate_of_sums(seed: int, style: str, lr: float, n: int = 1000) -> dict[str, float]:
+    """What the rate of a style is chosen by: the accuracy on held-out sums."""
+    return {"accuracy": arithmetic.sums_right(arithmetic.learn_sums(style, n, seed, lr=lr), style, n, seed)}
+
+
+def seeds_of(experiment: str) -> tuple[int, ...]:
+    """The seeds of an experiment: what chooses a rate may not be what is reported."""
+    return CHOOSING if experiment.startswith("rates") else SEEDS
+
+
 Plan = dict[str, tuple[Callable[..., dict[str, float]], dict[str, dict[str, Any]]]]
 PLAN: Plan = {  # experiment -> its function, and its settings
-    "tuning": (tune_on, {learned: {"learned": learned} for learned in ("response", "whole")}),
+    "rates": (rate_of, {f"{learned}, {lr:g}": {"learned": learned, "lr": lr}
+                        for learned in ("response", "whole") for lr in (1e-3, 2e-3, 4e-3, 8e-3)}),
+    "rates of sums": (rate_of_sums, {f"{style}, {lr:g}": {"style": style, "lr": lr}
+                                     for style in arithmetic.STYLES for lr in (2.5e-3, 5e-3, 1e-2)}),
+    "tuning": (tune_on, {learned: {"learned": learned, "lr": tuning.RATES[learned]} for learned in ("response", "whole")}),
     "sums": (arithmetic.sums, {f"{style}, {n}": {"style": style, "n": n} for n in (250, 1000) for style in arithmetic.STYLES}),
     "reasons": (arithmetic.followed, {"all": {}}),
     "length": (length.learn_length, {f"gamma {gamma:g}": {"gamma": gamma} for gamma in (0.0, 0.25, 1.0)}),

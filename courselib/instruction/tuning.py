@@ -20,8 +20,9 @@ from courselib.lab.models.encoder import Pretrained
 from courselib.lab.rates import falling_rate
 from courselib.lab.training import fit
 
-BATCH, LR, WARMUP = 16, 2e-3, 10  # the rate is the best of 2e-3, 4e-3 and 8e-3 on seed 100
-LEARNED = ("response", "whole", "no end")
+BATCH, WARMUP = 16, 10
+RATES = {"response": 2e-3, "whole": 4e-3, "no end": 2e-3}  # the best of 1e-3 to 8e-3 on seed 100: "rates" in measurements
+LEARNED = tuple(RATES)
 
 
 class ChatBatch(NamedTuple):
@@ -88,11 +89,14 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], system: str |
 
 
 def instruct(
-    pretrained: Pretrained, pairs: Sequence[tuple[str, str]], *, steps: int, seed: int, lr: float = LR, batch: int = BATCH,
-    learned: str = "response", callbacks: Sequence[Any] = (),
+    pretrained: Pretrained, pairs: Sequence[tuple[str, str]], *, steps: int, seed: int, lr: float | None = None,
+    batch: int = BATCH, learned: str = "response", callbacks: Sequence[Any] = (),
 ) -> list[float]:
-    """Fine-tunes the model on pairs of instruction and response, in place, and returns the loss of every step."""
+    """Fine-tunes the model on pairs of instruction and response, in place, and returns the loss of every step. Without a rate
+    it takes that of `RATES`.
+    """
     model, tokenizer = pretrained
+    lr = RATES[learned] if lr is None else lr
     chats = encode_pairs(tokenizer, pairs)
     end = tokenizer.convert_tokens_to_ids("<|end|>")
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, fused=True)

@@ -150,6 +150,10 @@ response_labels = Exercise(
             "is left out.",
         ),
         Misconception(
+            "minus_one", lambda input_ids, assistant_mask: torch.where(assistant_mask == 1, input_ids, -1),
+            "You put -1 where nothing is to be learned. torch leaves out -100, and stops at any other negative label.",
+        ),
+        Misconception(
             "end_masked",
             lambda input_ids, assistant_mask: torch.where((assistant_mask == 1) & (input_ids != END), input_ids, -100),
             "The end of the turn has no label. It is the assistant's too, also where the same token is used for padding: "

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from courselib.instruction import measurements, stages
+from courselib.instruction import arithmetic, measurements, stages, tuning
 from courselib.lab.models.encoder import Pretrained
 
 
@@ -34,7 +34,19 @@ def test_everything_planned_is_kept_and_on_the_same_seeds():
         table = measurements.kept(name)
         assert {row["setting"] for row in table.rows} == set(settings)
         seeds = {setting: [row["seed"] for row in table.rows if row["setting"] == setting] for setting in settings}
-        assert all(found == list(measurements.SEEDS) for found in seeds.values()), f"{name}: {seeds}"
+        assert all(found == list(measurements.seeds_of(name)) for found in seeds.values()), f"{name}: {seeds}"
+
+
+@pytest.mark.parametrize(("experiment", "column", "sign", "chosen"), [
+    ("rates", "loss", -1, {what: tuning.RATES[what] for what in ("response", "whole")}),
+    ("rates of sums", "accuracy", 1, arithmetic.RATES),
+])
+def test_a_rate_is_the_best_of_those_tried_and_on_a_seed_that_is_not_reported(experiment, column, sign, chosen):
+    rows = measurements.kept(experiment).rows
+    assert not {row["seed"] for row in rows} & set(measurements.SEEDS)
+    for what, rate in chosen.items():
+        tried = {row["setting"]: sign * row[column] for row in rows if row["setting"].startswith(f"{what}, ")}
+        assert len(tried) >= 3 and tried[f"{what}, {rate:g}"] == max(tried.values())
 
 
 def test_an_experiment_that_was_not_made():
