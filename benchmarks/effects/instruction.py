@@ -1,6 +1,7 @@
 """Effects of chapter 06: response-only loss, a scratchpad, and what the chapter shows from `courselib.instruction.measurements`.
 
-    python benchmarks/effects/instruction.py    every run of its plan, into chapters/measured/instruction.json
+    python benchmarks/effects/instruction.py    every run of its plan, into chapters/measured/instruction.json, first
+    python benchmarks/effects --only Instruction    and then the report of two of them, from there
 """
 
 import datetime
@@ -49,21 +50,27 @@ def thought(table: Table) -> Measured:
         ],
         table, columns=("accuracy",),
         note="Sums of two numbers of two digits; fresh models of 85,000 weights, 800 steps, the rate of each style the best of "
-        "three at 1,000 examples on seed 100. The second line is the promise of a scratchpad that needs four times fewer examples; "
-        "the third is the control that credits the room for computing with its share.",
+        "three at 1,000 examples on seed 100. The second line is the promise of a scratchpad that needs four times fewer "
+        "examples; the third is the control that credits the room for computing with its share.",
     )
 
 
 def tuning(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Measured:
-    experiment, settings = measurements.PLAN["tuning"]
-    return tuned(run(experiment, settings, seeds, cache=cache))
+    return tuned(runs_of("tuning", list(measurements.PLAN["tuning"][1]), seeds, cache))
 
 
 def scratchpad(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Measured:
-    experiment, settings = measurements.PLAN["sums"]
     styles = [style for style in STYLES if not quick or style != "reversed"]
-    kept = {f"{style}, {n}": settings[f"{style}, {n}"] for n in (250, 1000) for style in styles}
-    return thought(run(experiment, kept, seeds, cache=cache))
+    return thought(runs_of("sums", [f"{style}, {n}" for n in (250, 1000) for style in styles], seeds, cache))
+
+
+def runs_of(name: str, chosen: list[str], seeds: Sequence[int], cache: bool) -> Table:
+    """Runs of an experiment of the plan: those that `main` kept if they are on these seeds, and otherwise (or without `cache`)
+    new ones."""
+    if cache and tuple(seeds) == measurements.SEEDS:
+        return Table([row for row in measurements.kept(name).rows if row["setting"] in chosen])
+    experiment, settings = measurements.PLAN[name]
+    return run(experiment, {setting: settings[setting] for setting in chosen}, seeds, cache=cache)
 
 
 EFFECTS = [
