@@ -38,8 +38,8 @@ def rate_of(seed: int, learned: str, lr: float) -> dict[str, float]:
     return {"loss": tune_on(seed, learned, lr)["loss"]}
 
 
-def rate_of_sums(seed: int, style: str, lr: float, n: int = 1000) -> dict[str, float]:
-    """What the rate of a style is chosen by: the accuracy on held-out sums."""
+def rate_of_sums(seed: int, style: str, lr: float, n: int) -> dict[str, float]:
+    """What the rate of a style, at a number of examples, is chosen by: the accuracy on held-out sums."""
     return {"accuracy": arithmetic.sums_right(arithmetic.learn_sums(style, n, seed, lr=lr), style, n, seed)}
 
 
@@ -52,7 +52,7 @@ Plan = dict[str, tuple[Callable[..., dict[str, float]], dict[str, dict[str, Any]
 PLAN: Plan = {  # experiment -> its function, and its settings
     "rates": (rate_of, {f"{learned}, {lr:g}": {"learned": learned, "lr": lr}
                         for learned in ("response", "whole") for lr in (1e-3, 2e-3, 4e-3, 8e-3)}),
-    "rates of sums": (rate_of_sums, {f"{style}, {lr:g}": {"style": style, "lr": lr}
+    "rates of sums": (rate_of_sums, {f"{style}, {n}, {lr:g}": {"style": style, "n": n, "lr": lr} for n in (250, 1000)
                                      for style in arithmetic.STYLES for lr in (2.5e-3, 5e-3, 1e-2)}),
     "tuning": (tune_on, {learned: {"learned": learned, "lr": tuning.RATES[learned]} for learned in ("response", "whole")}),
     "sums": (arithmetic.sums, {f"{style}, {n}": {"style": style, "n": n} for n in (250, 1000) for style in arithmetic.STYLES}),
