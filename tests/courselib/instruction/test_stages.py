@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -37,19 +38,22 @@ def test_everything_planned_is_kept_and_on_the_same_seeds():
         assert all(found == list(measurements.seeds_of(name)) for found in seeds.values()), f"{name}: {seeds}"
 
 
-OF_SUMS = {f"{style}, {n}": arithmetic.RATES.get((style, n), arithmetic.RATE) for style in arithmetic.STYLES for n in (250, 1000)}
-
-
-@pytest.mark.parametrize(("experiment", "column", "sign", "chosen"), [
-    ("rates", "loss", -1, {what: tuning.RATES[what] for what in ("response", "whole")}),
-    ("rates of sums", "accuracy", 1, OF_SUMS),
+@pytest.mark.parametrize(("experiments", "column", "sign", "chosen"), [
+    (["rates"], "loss", -1, {what: tuning.RATES[what] for what in ("response", "whole")}),
+    (["rates of sums", "rates of sums, again"], "accuracy", 1,
+     {f"{style}, {n}": arithmetic.RATES.get((style, n), arithmetic.RATE) for style in arithmetic.STYLES for n in (250, 1000)}),
 ])
-def test_a_rate_is_the_best_of_those_tried_and_on_a_seed_that_is_not_reported(experiment, column, sign, chosen):
-    rows = measurements.kept(experiment).rows
+def test_a_rate_is_the_best_of_those_tried_and_on_seeds_that_are_not_reported(experiments, column, sign, chosen):
+    rows = [row for experiment in experiments for row in measurements.kept(experiment).rows]
     assert not {row["seed"] for row in rows} & set(measurements.SEEDS)
     for what, rate in chosen.items():
-        tried = {row["setting"]: sign * row[column] for row in rows if row["setting"].startswith(f"{what}, ")}
-        assert len(tried) >= 3 and tried[f"{what}, {rate:g}"] == max(tried.values())
+        tried = {}
+        for row in rows:
+            if row["setting"].startswith(f"{what}, "):
+                tried.setdefault(row["setting"], []).append(sign * row[column])
+        most = max(map(len, tried.values()))  # two that were close were tried again, and only those can be compared
+        assert len(tried) >= 3 and len(tried[f"{what}, {rate:g}"]) == most
+        assert np.mean(tried[f"{what}, {rate:g}"]) == max(np.mean(found) for found in tried.values() if len(found) == most)
 
 
 def test_an_experiment_that_was_not_made():
