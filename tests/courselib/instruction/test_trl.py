@@ -1,6 +1,8 @@
 """Our loss beside trl's: the same conversations, the same labels, the same number. trl is slow to import, so all of it is
 here."""
 
+import copy
+
 import pytest
 import torch
 
@@ -19,7 +21,8 @@ def trained_by(causal, folder, rows, **settings):
         per_device_train_batch_size=6, dataset_num_proc=None, disable_tqdm=True, eos_token="<|end|>", remove_unused_columns=False,
         activation_offloading=False, **settings,
     )
-    return SFTTrainer(causal.model, config, train_dataset=Dataset.from_list(rows), processing_class=causal.tokenizer)
+    model, tokenizer = copy.deepcopy(causal.model), copy.deepcopy(causal.tokenizer)  # a trainer changes both
+    return SFTTrainer(model, config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def test_the_labels_are_trls(trainer, causal):
 def test_the_loss_and_its_gradient_are_trls(trainer, causal):
     sft, messages = trainer
     batch = sft.data_collator([sft.train_dataset[i] for i in range(6)])
-    model = causal.model.eval()
+    model = sft.model.eval()
     theirs = sft.compute_loss(model, dict(batch))
     gradient = torch.autograd.grad(theirs, model.lm_head.weight)[0]
     ours = tuning.chat_batch([chat.encode_chat(causal.tokenizer, m) for m in messages], causal.tokenizer.pad_token_id)
