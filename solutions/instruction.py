@@ -64,8 +64,7 @@ def instruction_mend_collate(rows: list[list[int]], assistant_masks: list[list[i
     to fill up with. Returns three tensors (batch, longest): the ids; 1 where there is a real token and 0 where there is padding;
     the labels, -100 wherever a token is not the assistant's.
     """
-    width = max(len(row) for row in rows)
-    shape = (len(rows), width)
+    shape = (len(rows), max(map(len, rows)))
     ids, real, labels = torch.full(shape, pad), torch.zeros(shape, dtype=torch.long), torch.full(shape, -100)
     for i, (row, mask) in enumerate(zip(rows, assistant_masks, strict=True)):
         for j, (token, said) in enumerate(zip(row, mask, strict=True)):
