@@ -9,10 +9,11 @@ from measured import Check, Effect, Measured
 
 from courselib.lab import models
 from courselib.lab.experiments import run
+from courselib.preference import runs
 from courselib.preference.calculator import problems, solved, taught_calculator
 from courselib.preference.on_policy import WAYS_TO_DISTIL, distil
 from courselib.preference.reward_model import RewardModel
-from courselib.preference.runs import RUNS, Judged, Lesson, dpo_run, judged, lesson, ppo_run, reward_model_of
+from courselib.preference.runs import Judged, Lesson, dpo_run, judged, lesson, ppo_run, reward_model_of
 from courselib.preference.verifiable import METHODS, learn_from_checker
 
 STEPS, SHORT, TEACHER = 80, 40, 50
@@ -34,12 +35,12 @@ def calculator(seed: int, until: float) -> Any:
 
 
 def align(seed: int, how: str) -> dict:
-    """DPO, or PPO held in one of RUNS, from one set of preferences: what is reached on other prompts, and the way there."""
+    """DPO, or PPO held in one of runs.RUNS, from one set of preferences: what is reached on other prompts, and the way there."""
     given, reward_model, before = beginning(seed)
     if how == "DPO":
         policy, way = dpo_run(given), {}
     else:
-        policy, seen = ppo_run(given, reward_model, how, replace(RUNS[how], steps=LONG))
+        policy, seen = ppo_run(given, reward_model, how, replace(runs.RUNS[how], steps=LONG))
         way = {f"way: {name}": values for name, values in asdict(seen).items() if name != "texts"}
         way["said"] = {str(step): seen.texts[step][0] for step in (0, 9, 19, LONG - 1)}
     after = judged(policy, given, reward_model)
