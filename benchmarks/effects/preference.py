@@ -92,8 +92,8 @@ def longer(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Mea
             *without_a_kl(table),
         ],
         table, columns=COLUMNS,
-        note=f"{LONGER} steps in the place of {LONG}, all else as above. Added after {LONG} steps had shown no fall: the number of "
-        "steps was chosen before any run of this length.",
+        note=f"{LONGER} steps in the place of {LONG}, all else as above. Added after {LONG} steps had shown no fall; the number "
+        "of steps was chosen before any run of this length.",
     )
 
 
