@@ -16,9 +16,10 @@ from autograder import places
 from autograder.exercises import exercises
 from autograder.exercises.exercise import AuthorError, Exercise
 from autograder.exercises.validating import validated
-from autograder.publishing import chapter, edits, syllabus
+from autograder.publishing import chapter, contents, edits
 
 README = places.CHAPTERS.parent / "README.md"
+PATH = places.CHAPTERS.parent / "docs" / "path.svg"
 CLASS_CONFIG = '''"""nbgrader reads this file. The course's settings come from the installed package; add your own below them."""
 
 from autograder.nbgrader_config import settings
@@ -31,7 +32,7 @@ settings(c)
 def build(folder: Path = places.CHAPTERS, force: bool = False) -> list[Path]:
     """Write the student notebook of every chapter in `folder`; return those that changed.
 
-    For the course's own folder also the README's table of contents.
+    For the course's own folder also the README's table of chapters, and the picture of what each builds on.
 
     Raises:
         AuthorError: for a mistake in the course; and, without `force`, before anything is written, when a notebook there has been
@@ -44,6 +45,7 @@ def build(folder: Path = places.CHAPTERS, force: bool = False) -> list[Path]:
     changed = []
     for path, text in texts.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
             changed.append(path)
     return changed
@@ -119,7 +121,8 @@ def _texts(folder: Path) -> dict[Path, str]:
     """Everything that is built and committed, by path."""
     texts = student_texts(folder)
     if folder == places.CHAPTERS and README.exists():
-        texts[README] = syllabus.with_contents(README.read_text(encoding="utf-8"))
+        texts[README] = contents.with_table(README.read_text(encoding="utf-8"))
+        texts[PATH] = contents.picture()
     return texts
 
 

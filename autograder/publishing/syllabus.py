@@ -1,7 +1,7 @@
 """The syllabus: what the course set out to cover, and how much of it is built.
 
-`chapters/syllabus.yml` has one entry for each system, method and exercise. This module reads it, checks that whatever an entry
-names exists, and makes the table of contents in the README.
+`chapters/syllabus.yml` has one entry for each system, method and exercise. This module reads it, and checks that whatever an
+entry names exists.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from typing import Any
 
 import yaml
 
-from autograder.exercises.exercise import AuthorError
 from autograder.places import CHAPTERS
 from autograder.publishing.chapter import exercise_ids
 
-BEGIN, END = "<!-- contents: made by `course build` -->", "<!-- end of contents -->"
 BUILT = {"section", "courselib", "exercise"}
 
 
 def read(folder: Path = CHAPTERS) -> dict[str, Any]:
-    """The syllabus as a dict with `chapters` (name -> ideas) and `rows`."""
+    """The syllabus as a dict with `chapters` (name -> ideas), `needs` (name -> names of chapters) and `rows`."""
     return yaml.safe_load((folder / "syllabus.yml").read_text(encoding="utf-8"))
 
 
@@ -32,6 +30,8 @@ def complaints(folder: Path = CHAPTERS) -> list[str]:
     syllabus, found = read(folder), []
     numbers = Counter(row["number"] for row in syllabus["rows"])
     found += [f"row {number} stands {times} times" for number, times in numbers.items() if times > 1]
+    named = {name for pair in syllabus.get("needs", {}).items() for name in (pair[0], *pair[1])}
+    found += [f"needs: there is no chapter {name!r}" for name in sorted(named - set(syllabus["chapters"]))]
     for row in syllabus["rows"]:
         at = f"row {row['number']} ({row['title']})"
         if row["chapter"] not in syllabus["chapters"]:
@@ -51,28 +51,6 @@ def complaints(folder: Path = CHAPTERS) -> list[str]:
         if "exercise" in row and row["exercise"] not in exercise_ids(source):
             found.append(f"{at}: {source.name} has no exercise {row['exercise']!r}")
     return found
-
-
-def contents(folder: Path = CHAPTERS) -> str:
-    """The README's table of contents: every chapter, its ideas, and how many of its rows are built."""
-    syllabus = read(folder)
-    lines = ["| chapter | ideas | built (topics of the syllabus) |", "|---|---|---|"]
-    for name, ideas in syllabus["chapters"].items():
-        rows = [row for row in syllabus["rows"] if row["chapter"] == name]
-        done = sum(bool(BUILT & row.keys()) for row in rows)
-        exists = (folder / f"{name}.md").exists()
-        title = f"[{name}]({folder.name}/{name}.ipynb)" if exists else name
-        state = ("yes" if exists else "not yet") + (f" ({done} of {len(rows)})" if rows else "")
-        lines.append(f"| {title} | {ideas} | {state} |")
-    return "\n".join(lines)
-
-
-def with_contents(readme: str, folder: Path = CHAPTERS) -> str:
-    """The README's text with its table of contents made anew. Raises `AuthorError` when its marks are missing."""
-    if BEGIN not in readme or END not in readme:
-        raise AuthorError(f"README.md:1: the marks {BEGIN!r} and {END!r} are missing, so the contents have no place")
-    before, rest = readme.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{contents(folder)}\n{END}{rest.split(END, 1)[1]}"
 
 
 def _importable(dotted: str) -> bool:

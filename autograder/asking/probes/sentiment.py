@@ -55,8 +55,8 @@ def keep_best(answer: Callable, inputs: dict[str, Any]) -> tuple[Tensor, Tensor,
 def evaluate(answer: Callable, inputs: dict[str, Any]) -> tuple[float, float]:
     """What `answer(model, batches)` says of a network with dropout: mean loss and accuracy.
 
-    The network comes in train mode, as it is in the middle of a training. Raises RuntimeError, with a sentence, when it is
-    left in another.
+    The network comes in train mode, as it is in the middle of a training. When it is left in eval mode the accuracy is -1, which
+    none can be: the rest of the training would go on without dropout.
     """
     torch.manual_seed(0)
     first, second = inputs["weights"]
@@ -68,6 +68,4 @@ def evaluate(answer: Callable, inputs: dict[str, Any]) -> tuple[float, float]:
         model[3].bias.zero_()
     model.train()
     loss, accuracy = call(answer, {"model": model, "batches": list(zip(inputs["x"], inputs["y"], strict=True))})
-    if not model.training:
-        raise RuntimeError("your function left the model in eval mode, so the rest of its training would go on without dropout")
-    return loss, accuracy
+    return loss, accuracy if model.training else -1.0

@@ -30,7 +30,7 @@ def evaluate_cases(rng: np.random.Generator) -> list[Case]:
     return [case([8, 8, 3]), case([16, 2])]
 
 
-def _judged(*, mode: str = "eval", per_batch: bool = False, total: bool = False) -> Callable:
+def _judged(*, mode: str = "eval", back: bool = True, per_batch: bool = False, total: bool = False) -> Callable:
     """An evaluation with one thing wrong, chosen by a keyword."""
 
     def wrong(model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> tuple[float, float]:
@@ -38,7 +38,7 @@ def _judged(*, mode: str = "eval", per_batch: bool = False, total: bool = False)
         model.train(mode == "train")
         with torch.no_grad():
             outputs = [model(x) for x, _ in batches]
-        model.train(was)
+        model.train(was if back else False)
         losses = [F.cross_entropy(o, y, reduction="sum").item() for o, (_, y) in zip(outputs, batches, strict=True)]
         right = [(o.argmax(1) == y).sum().item() for o, (_, y) in zip(outputs, batches, strict=True)]
         sizes = [len(y) for _, y in batches]
@@ -57,8 +57,13 @@ evaluate = Exercise(
     probe=probing.evaluate,
     cases=evaluate_cases,
     tolerance=1e-4,
-    parts=[Part("loss", 2, of=0), Part("accuracy", 1, of=1)],
+    parts=[Part("loss", 2, of=0), Part("accuracy, and the mode afterwards", 1, of=1)],
     misconceptions=[
+        Misconception(
+            "left_in_eval", _judged(back=False), earns=2,
+            says="Right numbers, but your function leaves the model in eval mode, so the rest of its training would go on "
+            "without dropout: put it back into the mode in which it came.",
+        ),
         Misconception(
             "mean_of_batches", _judged(per_batch=True), earns=0,
             says="You averaged over batches. The last one is smaller, so its texts count for more than the "

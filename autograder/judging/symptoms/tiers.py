@@ -63,7 +63,7 @@ HINTED = frozenset(
 def of_one(seen: Seen, index: list[int], of: int | None, changes: Callable) -> list[Found]:
     """The symptoms of one value of the output."""
     if not seen.inputs[0] and len(seen.inputs) > 1:  # a probe stands between: what it counted is no function of the inputs
-        return asked((whole.zeros, *SHAPED, impossible.not_a_number, words.one_word_wrong, where.entries), seen)[:1]
+        return asked((whole.zeros, *SHAPED, *RELATED, impossible.not_a_number, words.one_word_wrong, where.entries), seen)[:1]
     whole_set = [(seen, index, "")]
     if any(seen.wrong) and not all(seen.wrong):
         wrong = [i for i, w in zip(index, seen.wrong, strict=True) if w]

@@ -80,10 +80,21 @@ MEANS = {  # what says the same, where an exercise is as it is
     "one_for_all": {"zeros", "beta_zero"},
     "shifted": {"reversed_order", "logits_rows_shifted"},
 }
+SAID = {"returned_none": "returned None", "another_type": "came a dict", "one_value_only": "came the string"}  # that is enough
+OTHERWISE = {  # what is said is true, and something else; or the exercise has too few numbers for it
+    ("continual.predict_buffer", "reduced"): "the sum of what is kept is the capacity, which is an input",
+    ("pretraining.forecast", "values_in_another_order"): "a string came where a number is asked for",
+    ("pretraining.fill_blank", "one_for_all"): "it is what comes out for a place that is always 100",
+    ("sentiment.evaluate", "rounded"): "two numbers, and a probe that stands between",
+    ("transfer.thaw", "rounded"): "weights that a probe reads off after a training: only exact relations are asked",
+    ("transfer.thaw", "rounded, floor"): "the same",
+    ("transfer.thaw", "one_for_all"): "the same",
+    ("transfer.thaw", "common_factor"): "the same",
+}
 
 
 def outcomes(trial, turn):
-    """What came, if every right output were turned; None where it cannot be, or is still right."""
+    """What came, if every right output were turned; None where it cannot be."""
     out = []
     for case in trial.cases:
         expected = case["expected"]
@@ -107,16 +118,14 @@ def flat(found):
 
 
 def test_each_symptom_speaks_of_what_it_names_wherever_that_can_be():
-    spoke, wrong, tried = dict.fromkeys(TURNS, 0), [], 0
+    spoke, wrong, otherwise = dict.fromkeys(TURNS, 0), [], set()
     for exercise_id, trial in TRIALS.items():
-        if not trial.probe.startswith("calling."):
-            continue  # a probe of its own makes its output of several calls: few of them change as a whole
         every = {name: found for name, turn in TURNS.items() if (found := outcomes(trial, turn))}
         for name, found in every.items():
             report = judge(trial, found)
             if report.score == report.points or report.misconception:
                 continue  # it is no mistake here, or one that is known
-            mine, tried = flat(found), tried + 1
+            mine = flat(found)
             same = {
                 n for n, other in every.items() if flat(other).shape == mine.shape and np.allclose(flat(other), mine, rtol=1e-3)
             }
@@ -124,11 +133,14 @@ def test_each_symptom_speaks_of_what_it_names_wherever_that_can_be():
             named |= set().union(*(MEANS.get(n, set()) for n in named))
             if mine.size and np.ptp(mine) <= 1e-4 * np.abs(mine).max():
                 named.add("same_whatever")
-            if named & set(report.symptoms):
+            if named & set(report.symptoms) or name in SAID and SAID[name] in report.message:
                 spoke[name] += 1
+            elif (exercise_id, name) in OTHERWISE:
+                otherwise.add((exercise_id, name))
             else:
                 wrong.append((exercise_id, name, report.symptoms, report.message))
-    assert len(wrong) <= 0.01 * tried, "\n".join(map(str, wrong))  # words and flags have few relations, and may have two at once
+    assert not wrong, "\n".join(map(str, wrong))
+    assert otherwise == set(OTHERWISE)  # none is kept that is no longer needed
     assert min(spoke.values()) >= 5, spoke
 
 
