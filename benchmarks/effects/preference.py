@@ -13,7 +13,7 @@ from courselib.preference import runs
 from courselib.preference.calculator import problems, solved, taught_calculator
 from courselib.preference.on_policy import WAYS_TO_DISTIL, distil
 from courselib.preference.reward_model import RewardModel
-from courselib.preference.runs import Judged, Lesson, dpo_run, judged, lesson, ppo_run, reward_model_of
+from courselib.preference.runs import Judged, Material, dpo_run, judged, material, ppo_run, reward_model_of
 from courselib.preference.verifiable import METHODS, learn_from_checker
 
 STEPS, SHORT, TEACHER = 80, 40, 50
@@ -21,9 +21,9 @@ LONG, LONGER = 20, 60  # steps of PPO on the causal model
 
 
 @remembered
-def beginning(seed: int) -> tuple[Lesson, RewardModel, Judged]:
+def beginning(seed: int) -> tuple[Material, RewardModel, Judged]:
     """What all runs of a seed share: pairs, a reward model, and the reference judged against itself."""
-    given = lesson(models.load("causal"), seed)
+    given = material(models.load("causal"), seed)
     reward_model = reward_model_of(given)
     return given, reward_model, judged(given.start.model, given, reward_model)
 

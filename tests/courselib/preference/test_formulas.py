@@ -177,10 +177,10 @@ def test_the_loss_of_a_group_is_zero_at_first_and_its_gradient_is_not():
 def test_what_a_token_of_a_long_answer_weighs():
     mask = torch.tensor([[1.0, 1, 0, 0], [1.0, 1, 1, 1]])
     loss = torch.tensor([[4.0, 4, 9, 9], [1.0, 1, 1, 1]])
-    assert groups.averaged(loss, mask, "grpo").item() == 2.5
-    assert groups.averaged(loss, mask, "bnpo").item() == 2.0
-    assert groups.averaged(loss, mask, "dr_grpo").item() == 1.5
+    assert groups.token_mean(loss, mask, "grpo").item() == 2.5
+    assert groups.token_mean(loss, mask, "bnpo").item() == 2.0
+    assert groups.token_mean(loss, mask, "dr_grpo").item() == 1.5
     with pytest.raises(ValueError, match="no average 'mean'"):
-        groups.averaged(loss, mask, "mean")
+        groups.token_mean(loss, mask, "mean")
     with pytest.raises(ValueError, match="log_ref is needed"):
         groups.group_loss(loss, loss, torch.ones(2), mask, beta=0.1)
