@@ -198,16 +198,16 @@ def preference_choose_method() -> str:
     choices by a measurement of this chapter, and say of one of them why it may not carry over.
     """
     return """
-I would begin with DPO on the 6,000 clicks: in the chapter it won about as often against the reference as PPO with a KL, needed
-neither a reward model nor samples while training, and it is the cheaper control for everything that follows. Its β and rate I
-would choose by judged letters, not by its loss, with the KL to last year's assistant beside it. For the amounts I would not use
-clicks at all: a program can check them, so groups of samples and a verifiable reward (GRPO) apply; in the chapter that raised
-held-out accuracy by many points, random rewards did not, and imitation of the right samples came close, which is simpler still.
-If a reward model is used, then with a KL: without one the chapter's proxy rose, while the truth fell far below the reference, and
-the policy wrote endless sentences. "Stop when the reward no longer rises" is the worst moment: the reward is the proxy, and it
-went on rising, or stayed high, while the truth fell. So the 50 letters a week go to judging fresh samples of the current policy,
-and I stop when that falls; length, which drifted first in the chapter, and the KL I watch daily. I would also look for what
-clicks reward beside quality: the chapter's annotator paid for words, and the reward model learned exactly that. What may not
-carry over is the strength of the hack: a model of two million weights that was trained at one rate loses its grammar within some
-dozens of steps, a large one may hold much longer, or find subtler ways.
+I would begin with DPO on the 6,000 clicks: in the chapter it won four of five comparisons with the reference, needed neither a
+reward model nor samples while training, and came within a few points of PPO with a KL; it is the cheaper control for all that
+follows. Its β and rate I would choose by judged letters, not by its loss, with the KL to last year's assistant beside it. For the
+amounts I would not use clicks at all: a program can check them, so groups of samples and a verifiable reward (GRPO) apply; in the
+chapter that raised held-out accuracy by some fifteen points while a coin for a checker destroyed what was known, and imitation of
+the right samples gained as much, which is simpler still and comes first. If a reward model is used, then with a KL. "Stop when
+the reward no longer rises" is the worst rule: the reward is the proxy, and the chapter's worst run had a higher proxy than the
+same seed with a KL, while its truth was near the bottom. So the 50 letters a week go to judging fresh samples of the current
+policy, and I stop when that falls; length and the KL I watch daily. I would also look for what clicks reward beside quality: the
+chapter's annotator paid for words, the reward model learned exactly that, and refreshing it with the same annotator's clicks made
+answers longer and worse. What may not carry over is when a policy leaves its language: that was a model of two million weights,
+a handful of prompts and one rate, and a large one may hold much longer, or find subtler ways.
 """

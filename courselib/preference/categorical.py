@@ -51,11 +51,14 @@ def exact_preferences(reward: Tensor) -> Tensor:
     return torch.sigmoid(reward.double()[:, None] - reward.double()[None, :])
 
 
-def fitted_by_preferences(reference: Tensor, wins: Tensor, beta: float, steps: int = 400) -> Tensor:
+def fitted_by_preferences(
+    reference: Tensor, wins: Tensor, beta: float, steps: int = 400, lengths: Tensor | None = None
+) -> Tensor:
     """The policy that minimises DPO's expected loss on a table of preferences: (actions,), (actions, actions) -> (actions,).
 
-    `wins[i, j]` weighs "i was preferred to j"; zero where a pair is never seen. It is trained from the reference by Newton-like
-    steps (L-BFGS) on the logits of the policy, as any parametric policy would be: the closed form is never used.
+    `wins[i, j]` weighs "i was preferred to j"; zero where a pair is never seen. With `lengths` (actions,), in tokens, log-ratios
+    are means over tokens, as in `dpo_of_means`. It is trained from the reference by Newton-like steps (L-BFGS) on the logits of
+    the policy, as any parametric policy would be: the closed form is never used.
     """
     log_ref = reference.double().log()
     logits = log_ref.clone().requires_grad_()
@@ -64,7 +67,7 @@ def fitted_by_preferences(reference: Tensor, wins: Tensor, beta: float, steps: i
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        ratio = beta * (logits.log_softmax(-1) - log_ref)  # (actions,)
+        ratio = beta * (logits.log_softmax(-1) - log_ref) / (1 if lengths is None else lengths)  # (actions,)
         loss = -(wins.double() * F.logsigmoid(ratio[:, None] - ratio[None, :])).sum() / wins.sum()
         loss.backward()
         return loss

@@ -23,7 +23,7 @@ def within_groups(rewards: Tensor, scaled: bool = True) -> Tensor:
     return centred / (rewards.std(-1, keepdim=True) + 1e-4) if scaled else centred
 
 
-def averaged(token_loss: Tensor, mask: Tensor, how: str = "grpo", longest: int | None = None) -> Tensor:
+def token_mean(token_loss: Tensor, mask: Tensor, how: str = "grpo", longest: int | None = None) -> Tensor:
     """One number from losses a token (batch, T), mask 1 on the response's tokens.
 
     "grpo": the mean of each response, then of those: a token of a long response weighs less. "bnpo": the mean over all tokens.
@@ -54,4 +54,4 @@ def group_loss(
         if log_ref is None:
             raise ValueError("beta weighs a KL divergence to a reference, so log_ref is needed: (batch, T), like log_p.")
         loss = loss + beta * k3(log_p, log_ref)
-    return averaged(loss, mask, how, longest)
+    return token_mean(loss, mask, how, longest)

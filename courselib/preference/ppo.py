@@ -63,10 +63,11 @@ def k3(log_p: Tensor, log_ref: Tensor) -> Tensor:
 def shaped_rewards(score: Tensor, log_p: Tensor, log_ref: Tensor, mask: Tensor, beta: float) -> Tensor:
     """The reward of every token: -beta (log p - log p_ref) everywhere, and the score of the whole response on its last token.
 
-    score (batch,), the others (batch, T), mask 1 on the tokens of the response -> (batch, T).
+    score (batch,), the others (batch, T), mask 1 on the tokens of the response, which may begin after a prompt -> (batch, T).
     """
     rewards = -beta * k1(log_p, log_ref) * mask
-    last = mask.long().sum(1) - 1  # (batch,)
+    places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+    last = (mask * places).argmax(1)  # (batch,): the rightmost 1
     rewards[torch.arange(len(score)), last] += score
     return rewards
 

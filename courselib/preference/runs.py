@@ -30,7 +30,7 @@ REFRESH, FRESH = 5, 240
 
 
 @dataclass
-class Lesson:
+class Material:
     """What everything of one seed starts from: pairs of the reference, clicked by the annotator, and answers to compare with."""
 
     start: Pretrained
@@ -40,11 +40,11 @@ class Lesson:
     reference: Responses  # ASKED answers to prompts that nothing is trained on
 
 
-def lesson(start: Pretrained, seed: int, pairs: int = PAIRS, asked: int = ASKED) -> Lesson:
+def material(start: Pretrained, seed: int, pairs: int = PAIRS, asked: int = ASKED) -> Material:
     """Draws the pairs and the reference's answers."""
     prompts, clicked = preferences_of(start.model, start, pairs, 3 * seed)
     test = [TEST_PROMPTS[i % len(TEST_PROMPTS)] for i in range(asked)]
-    return Lesson(start, seed, prompts, clicked, rollouts(start.model, start.tokenizer, test, 3 * seed + 1))
+    return Material(start, seed, prompts, clicked, rollouts(start.model, start.tokenizer, test, 3 * seed + 1))
 
 
 def preferences_of(model: Any, start: Pretrained, pairs: int, seed: int) -> tuple[list[str], Comparisons]:
@@ -54,7 +54,7 @@ def preferences_of(model: Any, start: Pretrained, pairs: int, seed: int) -> tupl
     return prompts, compared(texts[:pairs], texts[pairs:], seed)
 
 
-def reward_model_of(given: Lesson) -> RewardModel:
+def reward_model_of(given: Material) -> RewardModel:
     """One pass over the pairs."""
     return train_reward_model(given.start, given.prompts, given.pairs, epochs=1, seed=given.seed)
 
@@ -71,7 +71,7 @@ class Judged:
     texts: list[str] = field(repr=False)
 
 
-def judged(model: Any, given: Lesson, reward_model: RewardModel) -> Judged:
+def judged(model: Any, given: Material, reward_model: RewardModel) -> Judged:
     """Samples as many answers as the reference gave, and compares them with its."""
     test = [TEST_PROMPTS[i % len(TEST_PROMPTS)] for i in range(len(given.reference.texts))]
     said = rollouts(model, given.start.tokenizer, test, 3 * given.seed + 2)
@@ -101,7 +101,7 @@ class Watched:
         self.texts.append(texts)
 
 
-def ppo_run(given: Lesson, reward_model: RewardModel, how: str, settings: PPOSettings | None = None) -> tuple[Any, Watched]:
+def ppo_run(given: Material, reward_model: RewardModel, how: str, settings: PPOSettings | None = None) -> tuple[Any, Watched]:
     """PPO held in one of RUNS: the policy, and what was seen on the way. The proxy watched is always the *first* reward model."""
     state = {"scorer": reward_model, "prompts": given.prompts, "pairs": given.pairs}
     seen = Watched()
@@ -125,6 +125,6 @@ def ppo_run(given: Lesson, reward_model: RewardModel, how: str, settings: PPOSet
     return policy, seen
 
 
-def dpo_run(given: Lesson, **how: Any) -> Any:
+def dpo_run(given: Material, **how: Any) -> Any:
     """DPO on the same pairs."""
     return align_dpo(given.start, given.prompts, given.pairs, seed=given.seed, **how)

@@ -9,8 +9,8 @@ choose_method = Written(
     id="preference.choose_method",
     answer=answers.preference_choose_method,
     rubric=[
-        (1, "starts with, or compares against, something simple on the clicks (DPO, or best-of-n), and cites that in the "
-        "chapter it reached what PPO reached"),
+        (1, "starts with, or compares against, something simple on the clicks (DPO, or best-of-n), and cites how near "
+        "it came to PPO in the chapter"),
         (1, "does not stop by the proxy: names a judgement of fresh samples (the clerks) as the stopping rule, and cites proxy "
         "up and truth down"),
         (1, "keeps a KL (or another bound) and cites what happened without one"),

@@ -72,6 +72,14 @@ def test_dpo_on_all_pairs_is_the_optimum_of_rlhf_and_on_some_it_is_not():
     assert (fitted[2] / fitted[3]).item() == pytest.approx(3, abs=1e-6)  # nothing pushed the two that were never compared
 
 
+def test_dpo_on_means_lands_elsewhere_and_each_log_ratio_is_stretched_by_its_length():
+    lengths = torch.tensor([1.0, 3.0, 2.0, 5.0]).double()
+    fitted = fitted_by_preferences(REFERENCE, exact_preferences(REWARD), 0.5, lengths=lengths)
+    a_token = 0.5 * (fitted / REFERENCE.double()).log() / lengths  # its differences are those of the rewards
+    assert torch.allclose(a_token - a_token[0], REWARD.double() - REWARD[0].double(), atol=1e-4)
+    assert (fitted - optimum(REFERENCE, REWARD, 0.5)).abs().max() > 0.05
+
+
 def test_the_clip_has_four_corners():
     slopes = {(rho, a): slope for rho, a, _, slope in ppo.clip_corners()}
     assert slopes == {(0.5, 1): -1, (0.5, -1): 0, (1.0, 1): -1, (1.0, -1): 1, (1.5, 1): 0, (1.5, -1): 1}
@@ -96,11 +104,11 @@ def test_gae_is_td_and_monte_carlo_at_its_ends_and_by_hand_between():
 
 
 def test_the_reward_of_a_response_stands_on_its_last_token_and_the_kl_on_each():
-    log_p = torch.tensor([[-1.0, -2.0, -9.0], [-1.0, -1.0, -1.0]])
-    log_ref = torch.tensor([[-2.0, -2.0, -1.0], [-1.0, -3.0, -1.0]])
-    mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
-    rewards = ppo.shaped_rewards(torch.tensor([5.0, 7.0]), log_p, log_ref, mask, beta=0.5)
-    assert rewards.tolist() == [[-0.5, 5.0, 0.0], [0.0, -1.0, 7.0]]
+    log_p = torch.tensor([[-1.0, -2.0, -9.0], [-1.0, -1.0, -1.0], [-4.0, -1.0, -1.0]])
+    log_ref = torch.tensor([[-2.0, -2.0, -1.0], [-1.0, -3.0, -1.0], [-1.0, -2.0, -1.0]])
+    mask = torch.tensor([[1, 1, 0], [1, 1, 1], [0, 1, 1]])  # padded on the right; whole; after a token of the prompt
+    rewards = ppo.shaped_rewards(torch.tensor([5.0, 7.0, 9.0]), log_p, log_ref, mask, beta=0.5)
+    assert rewards.tolist() == [[-0.5, 5.0, 0.0], [0.0, -1.0, 7.0], [0.0, -0.5, 9.0]]
 
 
 def test_estimates_of_the_kl():
@@ -169,10 +177,10 @@ def test_the_loss_of_a_group_is_zero_at_first_and_its_gradient_is_not():
 def test_what_a_token_of_a_long_answer_weighs():
     mask = torch.tensor([[1.0, 1, 0, 0], [1.0, 1, 1, 1]])
     loss = torch.tensor([[4.0, 4, 9, 9], [1.0, 1, 1, 1]])
-    assert groups.averaged(loss, mask, "grpo").item() == 2.5
-    assert groups.averaged(loss, mask, "bnpo").item() == 2.0
-    assert groups.averaged(loss, mask, "dr_grpo").item() == 1.5
+    assert groups.token_mean(loss, mask, "grpo").item() == 2.5
+    assert groups.token_mean(loss, mask, "bnpo").item() == 2.0
+    assert groups.token_mean(loss, mask, "dr_grpo").item() == 1.5
     with pytest.raises(ValueError, match="no average 'mean'"):
-        groups.averaged(loss, mask, "mean")
+        groups.token_mean(loss, mask, "mean")
     with pytest.raises(ValueError, match="log_ref is needed"):
         groups.group_loss(loss, loss, torch.ones(2), mask, beta=0.1)

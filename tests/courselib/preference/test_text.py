@@ -9,6 +9,7 @@ from courselib.lab import models
 from courselib.preference import critic, taste
 from courselib.preference.aligning import ActorCritic, PPOSettings, align_ppo, divergence_of, frozen_log_probs
 from courselib.preference.direct import response_log_probs
+from courselib.preference.ppo import shaped_rewards
 from courselib.preference.reward_model import RewardModel
 from courselib.preference.rollouts import encoded, rollouts
 
@@ -102,6 +103,14 @@ def test_a_reward_model_reads_the_last_token_and_starts_at_zero(start, said):
     shorter = replace(said, ids=said.ids[:, :-1], mask=said.mask[:, :-1], response=said.response[:, :-1])
     ends = said.mask.sum(1) < said.ids.shape[1]  # rows that lose only padding
     assert ends.any() and torch.allclose(model.score(said)[ends], model.score(shorter)[ends], atol=1e-4)
+
+
+def test_what_ends_a_response_is_the_token_that_is_paid(start, said):
+    mask = said.response[:, 1:]
+    paid = shaped_rewards(torch.ones(len(mask)), torch.zeros(mask.shape), torch.zeros(mask.shape), mask, 0.1)
+    ended = torch.tensor([text.endswith(".") for text in said.texts])
+    tokens = said.ids[:, 1:][paid.bool()]  # one a row
+    assert ended.any() and (tokens[ended] == start.tokenizer.convert_tokens_to_ids(".")).all() and len(tokens) == len(mask)
 
 
 def test_ppo_does_what_a_simple_score_asks_and_leaves_the_reference_alone(start):

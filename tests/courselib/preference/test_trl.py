@@ -146,3 +146,11 @@ def test_grpo_agrees_with_trl(loss_type, beta):
     (a,), (b,) = torch.autograd.grad(ours, log_p), torch.autograd.grad(theirs, log_p)
     assert ours.item() == pytest.approx(theirs.item(), rel=3e-7, abs=3e-7)
     assert (a - b).abs().max() <= 3e-7 and b.abs().max() > 1e-3
+
+
+def test_the_trainers_that_the_chapter_names():
+    import trl
+
+    for name in ("RewardTrainer", "DPOTrainer", "KTOTrainer", "GRPOTrainer", "RLOOTrainer"):
+        assert hasattr(trl, name)
+    assert not hasattr(trl, "PPOTrainer")
