@@ -78,13 +78,13 @@ def peft_family_compose(adapters: list[tuple[Tensor, Tensor, float]], weights: l
     return sum(weight * scaling * lora_B @ lora_A for weight, (lora_A, lora_B, scaling) in zip(weights, adapters, strict=True))
 
 
-def peft_family_predict_merging(method: str) -> bool:
+def peft_family_predict_merging(method: str) -> str:
     """Can what this method has learned be put into the weights, so that a plain model of the old shape computes the same?
 
     method: "lora", "dora", "adalora", "vera", "ia3", "adapter", "prefix" or "prompt". It means: for every input, up to rounding,
-    with the same text going in. Returns True or False.
+    with the same text going in. Returns "merges" or "stays".
     """
-    return method in ("lora", "dora", "adalora", "vera", "ia3")
+    return "merges" if method in ("lora", "dora", "adalora", "vera", "ia3") else "stays"
 
 
 def peft_family_allocate(importance: list[Tensor], budget: int) -> tuple[Tensor, ...]:
