@@ -122,7 +122,7 @@ def _array(value: Any) -> np.ndarray:
         value = value.detach().cpu()
         value = value.double().numpy() if value.is_floating_point() else value.numpy()
     if isinstance(value, (list, tuple)):
-        value = [_array(item) for item in value]
+        value = [item if isinstance(item, bool) else _array(item) for item in value]  # a mask may come as lists
     elif isinstance(value, int):
         value = float(value)  # whole numbers that no integer of NumPy holds
     try:

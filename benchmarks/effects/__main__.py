@@ -24,7 +24,10 @@ from collections.abc import Sequence
 
 import digits
 import encoder
+import instruction
 import objectives
+import peft_family
+import preference
 import qlora
 import text
 import torch
@@ -35,7 +38,10 @@ from courselib.lab import runtime
 from courselib.lab.plots import interval
 
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
-EFFECTS = [*encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *objectives.EFFECTS, *qlora.EFFECTS]
+EFFECTS = [
+    *encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *objectives.EFFECTS, *instruction.EFFECTS, *preference.EFFECTS,
+    *peft_family.EFFECTS, *qlora.EFFECTS,
+]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The report

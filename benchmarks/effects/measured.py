@@ -65,5 +65,5 @@ def as_data(effect: Effect, found: Measured, measured: str) -> dict[str, Any]:
             setting: {column: list(values[column]) for column in columns if column in values}
             for setting, values in found.table.summary().items()
         },
-        "runs": [{name: row[name] for name in ("setting", "seed", *columns) if name in row} for row in found.table.rows],
+        "runs": [{name: value for name, value in row.items() if name not in ("seconds", "cached")} for row in found.table.rows],
     }

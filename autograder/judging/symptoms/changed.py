@@ -56,7 +56,7 @@ def enough(change: Changed, proof: float) -> bool:
 def in_words(places: list[int], changes: list[Changed]) -> tuple[str, str]:
     """The name and the sentence of the first of these changes; and a second one, where the cases cannot tell."""
     name, says = changes[places[0]].name, changes[places[0]].says
-    others = [changes[place].says for place in places[1:2]]
+    others = [changes[place].says for place in places[1:] if changes[place].says != says][:1]
     also = f" It is also what comes out {others[0].split(':')[0].rstrip('?')}: these cases cannot tell." if others else ""
     return name, f"Your values are what comes out {says}{'' if says.endswith('?') else '.'}{also}"
 

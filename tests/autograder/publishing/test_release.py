@@ -13,6 +13,7 @@ import urllib.request
 
 import nbformat
 import pytest
+import torch
 from nbformat.v4 import new_code_cell
 
 from autograder import places
@@ -52,9 +53,11 @@ from autograder.asking.values import plain, same
 def replay(calls):
     left = iter(calls)
     def answer(**given):
-        inputs, raised, value = next(left)
+        inputs, raised, value, modes = next(left)
         for name in inputs:
             assert same(plain(given[name]), plain(inputs[name]), 0.0), "other inputs"
+        for name, mode in modes.items():
+            given[name].train(mode)
         if raised:
             raise raised
         return value
@@ -80,7 +83,8 @@ print(json.dumps(replayed(records, mark, _public_trial)))
 
 def record(function, probe, cases):
     """What a function does when it is asked about the public cases, call by call (a probe may ask more than once), so that
-    another process, which cannot import it, can do it again. Inputs that a probe builds, such as a generator, are left out."""
+    another process, which cannot import it, can do it again. Inputs that a probe builds, such as a generator, are left out; of a
+    model it keeps the mode in which it was left."""
     calls = []
 
     def watched(**given):
@@ -88,9 +92,10 @@ def record(function, probe, cases):
         try:
             value = call(function, given)
         except Exception as error:
-            calls.append((inputs, type(error)(*map(str, error.args)), None))
+            calls.append((inputs, type(error)(*map(str, error.args)), None, {}))
             raise
-        calls.append((inputs, None, value))
+        modes = {name: model.training for name, model in given.items() if isinstance(model, torch.nn.Module)}
+        calls.append((inputs, None, value, modes))
         return value
 
     for case in cases:
