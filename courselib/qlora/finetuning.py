@@ -28,7 +28,7 @@ def four_bit_start(start: Pretrained, levels: Tensor | None = None, block_size: 
 
 
 @torch.no_grad()
-def share_right(model: nn.Module, stream: Tensor, width: int = 64) -> float:
+def percent_right(model: nn.Module, stream: Tensor, width: int = 64) -> float:
     """The share of tokens, in percent, that the model holds for the likeliest, in windows of `width`."""
     model.eval()
     windows = stream[: len(stream) // width * width].view(-1, width).to(model.device)  # (windows, width)
@@ -38,7 +38,7 @@ def share_right(model: nn.Module, stream: Tensor, width: int = 64) -> float:
 
 def new_language(model: nn.Module, drawn: Lesson) -> tuple[float, float]:
     """(loss in nats a token, tokens right in percent) on held-out text of the new language."""
-    return stream_loss(model, drawn.new), share_right(model, drawn.new)
+    return stream_loss(model, drawn.new), percent_right(model, drawn.new)
 
 
 def qlora_habits(start: Pretrained, quantised: Pretrained, seed: int, way: str = "all layers") -> dict[str, tuple[float, float]]:

@@ -5,7 +5,7 @@ import torch
 
 from courselib.lab.models.encoder import Pretrained
 from courselib.lora import habits
-from courselib.qlora.finetuning import QUANTISED, four_bit_start, qlora_habits, share_right
+from courselib.qlora.finetuning import QUANTISED, four_bit_start, percent_right, qlora_habits
 from courselib.qlora.layer import FourBitLinear
 
 
@@ -31,12 +31,12 @@ def test_one_seed(start, monkeypatch):
     assert all(0 <= right <= 100 for _, right in found.values())
 
 
-def test_share_right_counts_the_likeliest():
+def test_percent_right_counts_the_likeliest():
     class Next(torch.nn.Module):
         device = torch.device("cpu")
 
         def forward(self, input_ids):
             return type("Out", (), {"logits": torch.nn.functional.one_hot((input_ids + 1) % 5, 5).float()})
 
-    assert share_right(Next(), torch.arange(64) % 5, width=8) == 100
-    assert share_right(Next(), torch.zeros(64, dtype=torch.long), width=8) == 0
+    assert percent_right(Next(), torch.arange(64) % 5, width=8) == 100
+    assert percent_right(Next(), torch.zeros(64, dtype=torch.long), width=8) == 0
