@@ -27,6 +27,7 @@ import encoder
 import instruction
 import objectives
 import peft_family
+import peft_small
 import preference
 import qlora
 import text
@@ -40,7 +41,7 @@ from courselib.lab.plots import interval
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
 EFFECTS = [
     *encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *objectives.EFFECTS, *instruction.EFFECTS, *preference.EFFECTS,
-    *peft_family.EFFECTS, *qlora.EFFECTS,
+    *peft_family.EFFECTS, *peft_small.EFFECTS, *qlora.EFFECTS,
 ]
 
 # ---------------------------------------------------------------------------------------------------------------------

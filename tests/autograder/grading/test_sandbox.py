@@ -24,7 +24,7 @@ READ = """
 import glob
 from pathlib import Path
 found = [path for path in Path('/course/courselib').rglob('*plots*') if path.is_file() and path.stat().st_size]
-found += [path for path in Path('/course/courselib').rglob('*') if 'lora' in str(path) and path.is_file() and path.stat().st_size]
+found += [path for path in Path('/course/courselib/lora').rglob('*') if path.is_file() and path.stat().st_size]
 assert not found, found
 """
 TRICKS = """
