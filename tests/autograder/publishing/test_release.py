@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import inspect
 import json
 import os
 import pickle
@@ -55,7 +56,7 @@ def replay(calls):
     def answer(**given):
         inputs, raised, value, modes = next(left)
         for name in inputs:
-            assert same(plain(given[name]), plain(inputs[name]), 0.0), "other inputs"
+            assert same(plain(given[name]), plain(inputs[name]), 1e-4), "other inputs"  # a probe may have computed them
         for name, mode in modes.items():
             given[name].train(mode)
         if raised:
@@ -118,7 +119,7 @@ def untouched(**inputs):
 
 def test_it_says_what_the_full_course_says(bundle, tmp_path):
     """For every exercise: the right answer, each misconception, and the untouched stub."""
-    records = {}
+    records, functions = {}, set()
     for exercise_id in (i for i in IDS if isinstance(exercises[i], Exercise)):
         exercise = exercises[exercise_id]
         cases = draw(exercise, PUBLIC_SEED).cases
@@ -127,6 +128,10 @@ def test_it_says_what_the_full_course_says(bundle, tmp_path):
         if exercise.measured:  # a training cannot be done again call by call: what holds for its trial is in test_measured.py
             answers = {"untouched": untouched}
         records[exercise_id] = {name: record(function, exercise.probe, cases) for name, function in answers.items()}
+        if any(inspect.isfunction(value) for _, _, value, _ in records[exercise_id].get("right", ())):  # it cannot be sent either
+            records[exercise_id] = {"untouched": record(untouched, exercise.probe, cases)}
+            functions.add(exercise_id)
+    assert functions <= {"qlora.pager"}  # the only one that may be left out: what is asked for there is a function
     (tmp_path / "records").write_bytes(pickle.dumps(records))
     done = python(bundle, REPLAY + FROM_DATA, tmp_path / "records")
     assert done.returncode == 0, done.stderr
@@ -137,7 +142,7 @@ def test_it_says_what_the_full_course_says(bundle, tmp_path):
         exercise = exercises[exercise_id]
         points = f"of {exercise.points:g} points"
         assert said[f"{exercise_id} untouched"].startswith(f"{exercise_id}: 0 {points}\nNot attempted yet")
-        if exercise.measured:
+        if exercise.measured or exercise_id in functions:
             continue
         assert said[f"{exercise_id} right"].startswith(f"{exercise_id}: {exercise.points:g} {points}\nRight.\n")
         for mistake in exercise.misconceptions:
