@@ -16,7 +16,7 @@ from measured import Check, Effect, Measured
 
 from courselib.instruction import measurements
 from courselib.instruction.arithmetic import STYLES
-from courselib.lab import runtime
+from courselib.lab import measured, runtime
 from courselib.lab.experiments import Table, run
 
 
@@ -70,7 +70,7 @@ def runs_of(name: str, chosen: list[str], seeds: Sequence[int], cache: bool) -> 
     """Runs of an experiment of the plan: those that `main` kept if they are on these seeds, and otherwise (or without `cache`)
     new ones."""
     if cache and tuple(seeds) == measurements.SEEDS:
-        return Table([row for row in measurements.kept(name).rows if row["setting"] in chosen])
+        return Table([row for row in measurements.table_of(name).rows if row["setting"] in chosen])
     experiment, settings = measurements.PLAN[name]
     return run(experiment, {setting: settings[setting] for setting in chosen}, seeds, cache=cache)
 
@@ -99,7 +99,8 @@ def kept(runs: list[dict]) -> None:
     seeds = f"seeds {', '.join(map(str, measurements.SEEDS))}; rates on seeds from 100 on"
     said = f"Measured {datetime.date.today()}, {where}, {seeds}."
     lines = ",\n".join(" " + json.dumps({k: v for k, v in row.items() if k != "cached"}) for row in runs)
-    measurements.KEPT.write_text(f'{{"measured": {json.dumps(said)}, "runs": [\n{lines}\n]}}\n', encoding="utf-8")
+    path = measured.FOLDER / "instruction.json"
+    path.write_text(f'{{"measured": {json.dumps(said)}, "runs": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":

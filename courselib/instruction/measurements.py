@@ -6,18 +6,14 @@ and writes chapters/measured/instruction.json, which the chapter shows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import courselib
 from courselib.instruction import answering, arithmetic, length, quality, tuning, unwanted
-from courselib.lab import models
+from courselib.lab import measured, models
 from courselib.lab.data import worlds
 from courselib.lab.experiments import Table
 
-KEPT = Path(courselib.__file__).parents[1] / "chapters" / "measured" / "instruction.json"
 SEEDS = (5, 6, 7, 8, 9)
 
 
@@ -66,9 +62,9 @@ PLAN: Plan = {  # experiment -> its function, and its settings
 }
 
 
-def kept(experiment: str) -> Table:
+def table_of(experiment: str) -> Table:
     """What was measured last. Raises ValueError for an experiment that was not."""
-    runs = json.loads(KEPT.read_text(encoding="utf-8"))["runs"]
+    runs = measured.kept("instruction")["runs"]
     rows = [row for row in runs if row["experiment"] == experiment]
     if not rows:
         known = ", ".join(dict.fromkeys(row["experiment"] for row in runs))
@@ -78,4 +74,4 @@ def kept(experiment: str) -> Table:
 
 def when() -> str:
     """The date and the machine of what is kept."""
-    return json.loads(KEPT.read_text(encoding="utf-8"))["measured"]
+    return measured.kept("instruction")["measured"]

@@ -9,6 +9,7 @@ rates            warm-up and a straight line down
 by_length        rows of unequal length, computed with little padding
 classification   an encoder with a head on sentences: batches, loss, optimizer, predictions
 experiments      an experiment over seeds, its table, and results that are kept
+measured         what was measured before: chapters/measured
 fingerprint      what a kept result depends on, as one hash
 reach            which rooms of courselib an experiment reaches
 plots            the course's figures: style, intervals, an explorer with a slider

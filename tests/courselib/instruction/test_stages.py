@@ -32,7 +32,7 @@ def test_a_word_that_is_no_choice(causal):
 
 def test_everything_planned_is_kept_and_on_the_same_seeds():
     for name, (_, settings) in measurements.PLAN.items():
-        table = measurements.kept(name)
+        table = measurements.table_of(name)
         assert {row["setting"] for row in table.rows} == set(settings)
         seeds = {setting: [row["seed"] for row in table.rows if row["setting"] == setting] for setting in settings}
         assert all(found == list(measurements.seeds_of(name)) for found in seeds.values()), f"{name}: {seeds}"
@@ -44,7 +44,7 @@ def test_everything_planned_is_kept_and_on_the_same_seeds():
      {f"{style}, {n}": arithmetic.RATES.get((style, n), arithmetic.RATE) for style in arithmetic.STYLES for n in (250, 1000)}),
 ])
 def test_a_rate_is_the_best_of_those_tried_and_on_seeds_that_are_not_reported(experiments, column, sign, chosen):
-    rows = [row for experiment in experiments for row in measurements.kept(experiment).rows]
+    rows = [row for experiment in experiments for row in measurements.table_of(experiment).rows]
     assert not {row["seed"] for row in rows} & set(measurements.SEEDS)
     for what, rate in chosen.items():
         tried = {}
@@ -58,4 +58,4 @@ def test_a_rate_is_the_best_of_those_tried_and_on_seeds_that_are_not_reported(ex
 
 def test_an_experiment_that_was_not_made():
     with pytest.raises(ValueError, match="'weather'"):
-        measurements.kept("weather")
+        measurements.table_of("weather")

@@ -1,16 +1,10 @@
 """The race: what a run measures, and what the kept numbers say that chapter 02 reads from them."""
 
-import json
-
 import pytest
 
-from autograder import places
+from courselib.lab.measured import kept, report_of_effects
 from courselib.lab.plots import interval
 from courselib.transfer import race
-
-
-def kept(name):
-    return json.loads((places.CHAPTERS / "measured" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def points(runs, first, second, column="accuracy"):
@@ -66,7 +60,7 @@ def test_the_rates_of_the_race_are_those_the_sweep_found():
 
 
 def test_kept_numbers_are_those_of_the_report():
-    report = (places.CHAPTERS / "measured" / "effects.md").read_text(encoding="utf-8")
+    report = report_of_effects()
     for name in ("race", "rates", "sample_efficiency"):
         data = kept(name)
         assert data["measured"] in report
