@@ -1,0 +1,1 @@
+"""Exercises of chapter 11: diffusion, DreamBooth, drift and what holds it."""

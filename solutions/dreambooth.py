@@ -1,0 +1,129 @@
+"""Model answers of chapter 11."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def dreambooth_alpha_bar(betas: Tensor) -> Tensor:
+    """The share of the signal's variance that is left after t small steps, for every t. Step t replaces a share betas[t] of the
+    variance by noise, so it keeps 1 - betas[t].
+
+    betas: (T,), each between 0 and 1.   Returns (T,); the first entry is that after the first step.
+    """
+    return torch.cumprod(1 - betas, dim=0)
+
+
+def dreambooth_add_noise(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """x_t of each example in one go: its share alpha_bar of the variance is signal, the rest is noise.
+
+    x0, noise: (n, ...), of any number of dimensions.   alpha_bar: (n,), one level for each example.   Returns (n, ...).
+    """
+    level = alpha_bar.view(-1, *[1] * (x0.dim() - 1))
+    return level**0.5 * x0 + (1 - level) ** 0.5 * noise
+
+
+def dreambooth_predict_x0(x_t: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """What the clean example must have been, if `noise` is the noise that is in x_t.
+
+    x_t, noise: (n, ...).   alpha_bar: (n,), one level for each example, above 0.   Returns (n, ...).
+    """
+    level = alpha_bar.view(-1, *[1] * (x_t.dim() - 1))
+    return (x_t - (1 - level) ** 0.5 * noise) / level**0.5
+
+
+def dreambooth_ddim_step(x_t: Tensor, noise: Tensor, alpha_bar_t: float, alpha_bar_s: float) -> Tensor:
+    """One step of DDIM without a draw (eta = 0), from level t to the cleaner level s.
+
+    x_t: (n, ...).   noise: the network's prediction at level t, (n, ...).   At alpha_bar_s = 1 the result is the predicted clean
+    example. Nothing is clipped. Returns x_s, (n, ...).
+    """
+    clean = (x_t - math.sqrt(1 - alpha_bar_t) * noise) / math.sqrt(alpha_bar_t)
+    return math.sqrt(alpha_bar_s) * clean + math.sqrt(1 - alpha_bar_s) * noise
+
+
+def dreambooth_guided_noise(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
+    """Classifier-free guidance: from the prediction without a prompt towards the one with it, `scale` times the way.
+
+    conditional, unconditional: (n, ...).   scale 0 is without the prompt, 1 with it, and more goes beyond.   Returns (n, ...).
+    """
+    return unconditional + scale * (conditional - unconditional)
+
+
+def dreambooth_prior_preservation_loss(
+    predicted: Tensor, noise: Tensor, prior_predicted: Tensor, prior_noise: Tensor, lam: float
+) -> float:
+    """DreamBooth's loss: the mean squared error on the subject's batch, plus lam times that on the prior's batch.
+
+    predicted, noise: (n, ...).   prior_predicted, prior_noise: (m, ...), where m may differ from n.
+    """
+    subject = (predicted - noise).pow(2).mean()
+    prior = (prior_predicted - prior_noise).pow(2).mean()
+    return float(subject + lam * prior)
+
+
+def dreambooth_mend_loss(predicted: Tensor, noise: Tensor, lam: float) -> float:
+    """The same loss from one batch that holds both, as scripts have it: the first half are the subject's pictures, the second half
+    the prior's. The function in the cell above runs, and is wrong. Write it right.
+
+    predicted, noise: (2n, ...).
+    """
+    subject, prior = ((predicted - noise) ** 2).chunk(2)
+    return float(subject.mean() + lam * prior.mean())
+
+
+def dreambooth_drift(before: Tensor, after: Tensor) -> float:
+    """How far a prompt's pictures have moved: KL(before ‖ after) in nats.
+
+    before, after: (outcomes,), probabilities that add up to one. `before` may hold zeros: an outcome that never came adds
+    nothing. `after` holds none.
+    """
+    came = before > 0
+    return float((before[came] * torch.log(before[came] / after[came])).sum())
+
+
+def dreambooth_sampler(denoise: Callable[[Tensor, float], Tensor], x: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Draws from a diffusion model. You are given pure noise and a network; return clean examples.
+
+    denoise(x_t, level): the noise that is in x_t, if its level is `level`, a number of alpha_bar.   x: (n,), standard normal.
+    alpha_bar: (T,), falling from nearly 1 to nearly 0. Use as many of its levels as you like. Returns (n,).
+    """
+    levels = alpha_bar.flip(0).tolist()
+    for here, there in zip(levels, [*levels[1:], 1.0], strict=True):
+        noise = denoise(x, here)
+        clean = (x - math.sqrt(1 - here) * noise) / math.sqrt(here)
+        x = math.sqrt(there) * clean + math.sqrt(1 - there) * noise
+    return x
+
+
+def dreambooth_training_loss(
+    denoise: Callable[[Tensor, Tensor, str], Tensor], mine: Tensor, prior: Tensor, alpha_bar: Tensor, lam: float
+) -> Tensor:
+    """The loss of one step of DreamBooth, to be differentiated: the judge trains a small model with it, many steps.
+
+    denoise(x_t, levels, prompt): the predicted noise, (n,), for x_t and levels (n,) and a prompt: "a sks ball" is the subject's,
+    "a ball" the class's.   mine: (n,), the subject's examples.   prior: (m,), made for "a ball" before the training.
+    alpha_bar: (T,), the levels to draw from, all equally often.   lam: the weight of the prior's term.
+    """
+    terms = []
+    for clean, prompt in ((mine, "a sks ball"), (prior, "a ball")):
+        level = alpha_bar[torch.randint(len(alpha_bar), (len(clean),))]
+        noise = torch.randn(len(clean))
+        noised = level.sqrt() * clean + (1 - level).sqrt() * noise
+        terms.append((denoise(noised, level, prompt) - noise).square().mean())
+    return terms[0] + lam * terms[1]
+
+
+def dreambooth_choose_lambda(lams: list[float], fidelity: Tensor, drift: Tensor, naive: Tensor, t: float, share: float) -> float:
+    """Which λ to take, from measurements: of those that keep the subject surely enough, the one with the least mean drift.
+
+    fidelity, drift: (λs, seeds).   naive: (seeds,), the fidelity without a prior, with the same seeds. A λ keeps the subject if the
+    lower end of the interval of fidelity - share · naive, taken seed by seed, is at least 0: mean - t · s / √n, s divided by
+    n - 1. Returns the λ, or 0.0 (no prior) if none keeps the subject.
+    """
+    gap = fidelity - share * naive  # (lams, seeds)
+    low = gap.mean(dim=1) - t * gap.std(dim=1) / math.sqrt(gap.shape[1])
+    sure = [i for i in range(len(lams)) if low[i] >= 0]
+    return lams[min(sure, key=lambda i: drift[i].mean())] if sure else 0.0
