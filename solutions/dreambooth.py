@@ -65,8 +65,8 @@ def dreambooth_prior_preservation_loss(
 
 
 def dreambooth_mend_loss(predicted: Tensor, noise: Tensor, lam: float) -> float:
-    """The same loss from one batch that holds both, as scripts have it: the first half are the subject's pictures, the second half
-    the prior's. The function in the cell above runs, and is wrong. Write it right.
+    """The same loss from one batch that holds both, as scripts have it: the first half are the subject's pictures, the second
+    half the prior's. The function in the cell above runs, and is wrong. Write it right.
 
     predicted, noise: (2n, ...).
     """
@@ -119,11 +119,44 @@ def dreambooth_training_loss(
 def dreambooth_choose_lambda(lams: list[float], fidelity: Tensor, drift: Tensor, naive: Tensor, t: float, share: float) -> float:
     """Which λ to take, from measurements: of those that keep the subject surely enough, the one with the least mean drift.
 
-    fidelity, drift: (λs, seeds).   naive: (seeds,), the fidelity without a prior, with the same seeds. A λ keeps the subject if the
-    lower end of the interval of fidelity - share · naive, taken seed by seed, is at least 0: mean - t · s / √n, s divided by
+    fidelity, drift: (λs, seeds).   naive: (seeds,), the fidelity without a prior, with the same seeds. A λ keeps the subject if
+    the lower end of the interval of fidelity - share · naive, taken seed by seed, is at least 0: mean - t · s / √n, s divided by
     n - 1. Returns the λ, or 0.0 (no prior) if none keeps the subject.
     """
     gap = fidelity - share * naive  # (lams, seeds)
     low = gap.mean(dim=1) - t * gap.std(dim=1) / math.sqrt(gap.shape[1])
     sure = [i for i in range(len(lams)) if low[i] >= 0]
     return lams[min(sure, key=lambda i: drift[i].mean())] if sure else 0.0
+
+
+def dreambooth_predict_looks(mine: int, prior: int, steps: int, batch: int, lam: float) -> tuple[float, float, float]:
+    """A training of `steps` steps, each with `batch` of the subject's pictures, of which there are `mine`, and `batch` of the
+    prior's, of which there are `prior`; all equally often. The loss is mean over the one + lam · mean over the other. Predict:
+
+    how often each of the subject's pictures is looked at, how often each of the prior's, and how many times the weight of the
+    subject's term the prior's term has in the loss.
+    """
+    return steps * batch / mine, steps * batch / prior, lam
+
+
+def dreambooth_prior_against_drift() -> str:
+    """A friend has fine-tuned a model on four pictures of a dog with the prompt "a sks dog", and now "a dog" brings that dog only.
+    You advise prior preservation; the friend objects: "I could as well give 'sks' a rarer name, or train for fewer steps. And
+    your second term uses the noised pictures of the first, so what does it add?"
+
+    Answer in five to eight sentences. Why does "a dog" drift although it is not the prompt that was trained? What does the second
+    term do, with which pictures, which prompt and whose noise? What do rarer words and fewer steps do, and what not? What does
+    the prior cost, and what does it not protect? Lean on numbers of this chapter.
+    """
+    return """
+The rare word shares everything with the class's word but one vector: the same network, the same attention, and the word "dog" stands
+in both prompts. What lowers the loss on four pictures moves weights that "a dog" uses as well, so it brings that dog too: most of its
+pictures, in the chapter's measurement. The second term is the same denoising loss on pictures that the model itself made for "a dog"
+before the training, with the class's prompt. It has noise and time steps of its own; it does not see the subject's noised pictures, as
+its pictures are others. It asks the model to go on doing for "a dog" what it did, and is up to weights a bound on the KL divergence
+from what the model brought before. A rarer word only decides where the subject is put; with a common word that word is lost besides,
+but the class drifts either way. Fewer steps drift less and learn the subject less: that is moving along the trade, not out of it.
+The price of the prior is about twice the computation, the pictures that have to be made first, and more steps until the subject is as
+good; λ says how much of each. It protects the prompt that it is made for. What it holds of other words is what they share with it, so
+measure them too.
+"""

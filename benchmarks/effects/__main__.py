@@ -23,6 +23,7 @@ import time
 from collections.abc import Sequence
 
 import digits
+import dreambooth
 import encoder
 import instruction
 import objectives
@@ -42,6 +43,7 @@ SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were 
 EFFECTS = [
     *encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *objectives.EFFECTS, *instruction.EFFECTS, *preference.EFFECTS,
     *peft_family.EFFECTS, *peft_small.EFFECTS, *qlora.EFFECTS,
+    *dreambooth.EFFECTS,
 ]
 
 # ---------------------------------------------------------------------------------------------------------------------

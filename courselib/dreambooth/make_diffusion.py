@@ -24,7 +24,8 @@ from courselib.dreambooth.painter import FOLDER, PATCH, Painter
 from courselib.lab import runtime
 from courselib.lab.training import Step, fit
 
-SEED, STEPS, WARMUP, BATCH, PEAK = 0, 7000, 200, 32, 2e-3
+SEED, STEPS, WARMUP, BATCH, PEAK = 0, 4500, 200, 32, 2e-3
+SPAN, FALL = 7000, 1500  # the steps of the rate's half cosine, which is cut short: over the last 1500 it falls to nothing
 SAVE_EVERY = 500
 TOKENS, TEXT_WIDTH = 10, 32
 T, BETAS = 1000, (0.00085, 0.012)  # Stable Diffusion's
@@ -39,14 +40,16 @@ def new_painter() -> Painter:
     vocabulary = {word: i for i, word in enumerate(("<start>", "<end>", "<unknown>", *world.WORDS))}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    backend.post_processor = processors.TemplateProcessing(single="<start> $A <end>", special_tokens=[("<start>", 0), ("<end>", 1)])
+    backend.post_processor = processors.TemplateProcessing(
+        single="<start> $A <end>", special_tokens=[("<start>", 0), ("<end>", 1)]
+    )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, bos_token="<start>", eos_token="<end>", pad_token="<end>", unk_token="<unknown>",
         model_max_length=TOKENS,
     )  # fmt: skip
     text = CLIPTextConfig(
-        vocab_size=len(vocabulary), hidden_size=TEXT_WIDTH, intermediate_size=4 * TEXT_WIDTH, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=TOKENS, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+        vocab_size=len(vocabulary), hidden_size=TEXT_WIDTH, intermediate_size=4 * TEXT_WIDTH, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=TOKENS, bos_token_id=0, eos_token_id=1, pad_token_id=1,
     )  # fmt: skip
     unet = UNet2DConditionModel(
         sample_size=world.SIZE // PATCH, in_channels=3 * PATCH**2, out_channels=3 * PATCH**2, block_out_channels=(32, 64),
@@ -95,6 +98,7 @@ def diffusion(folder: Path = FOLDER, steps: int = STEPS) -> None:
     done, curve, spent = _resume(folder, model, optimizer)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate(done + step, steps))
     if done < steps:
+
         def keep(step: Step) -> None:
             curve.append(step.loss)
             if step.number % SAVE_EVERY == 0 or step.number == step.steps:
@@ -111,10 +115,9 @@ def diffusion(folder: Path = FOLDER, steps: int = STEPS) -> None:
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """Share of the peak learning rate: linear warm-up, then half a cosine down to nothing."""
-    if step < WARMUP:
-        return (step + 1) / WARMUP
-    return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - WARMUP) / max(1, steps - WARMUP)))
+    """Share of the peak learning rate: linear warm-up, half a cosine over SPAN steps, over the last FALL a line to nothing."""
+    cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - WARMUP) / (SPAN - WARMUP)))
+    return cosine * min(1.0, (step + 1) / WARMUP, (steps - step) / FALL)
 
 
 def _save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, curve: list[float], spent: float) -> None:
@@ -128,7 +131,7 @@ def _save_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
 
 
 def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[float], float]:
-    """Puts back what `_save_state` wrote; returns the steps done, the curve so far and the seconds it took, or nothing of each."""
+    """Puts back what `_save_state` wrote; returns the steps done, the curve and the seconds so far, or none of each."""
     if not (folder / "state.json").exists():
         return 0, [], 0.0
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
@@ -148,8 +151,9 @@ def _write_card(folder: Path, painter: Painter, curve: list[float], seconds: flo
         csv.writer(file, lineterminator="\n").writerows([("step", "loss (mean of 50 steps)"), *means])
     count = {name: sum(p.numel() for p in getattr(painter, name).parameters()) for name in ("unet", "text_encoder")}
     card = CARD.format(
-        unet=count["unet"], text=count["text_encoder"], held_out=" and ".join(f"{colour} {shape}" for shape, colour in world.HELD_OUT),
-        steps=len(curve), batch=BATCH, peak=PEAK, warmup=WARMUP, seed=SEED, T=T, betas=BETAS, loss=sum(curve[-500:]) / len(curve[-500:]),
+        unet=count["unet"], text=count["text_encoder"], loss=sum(curve[-500:]) / len(curve[-500:]),
+        held_out=" and ".join(f"{colour} {shape}" for shape, colour in world.HELD_OUT),
+        steps=len(curve), batch=BATCH, peak=PEAK, warmup=WARMUP, fall=FALL, seed=SEED, T=T, betas=BETAS,
         minutes=seconds / 60, machine=platform.machine(), threads=torch.get_num_threads(), torch=torch.__version__,
     )  # fmt: skip
     (folder / "README.md").write_text(card, encoding="utf-8")
@@ -160,12 +164,14 @@ CARD = """# The course's text-to-image diffusion model
 A `UNet2DConditionModel` of {unet:,} parameters and a `CLIPTextModel` of {text:,}, for pictures of 16 by 16 pixels.
 `python -m courselib.dreambooth.make_diffusion` makes it, and writes this card.
 
-- **Data**: generated pictures of a ball, a box, a tent or a star, of one of four colours, solid or hollow, at one of 36 places, with
-  captions that name some of this (`courselib.dreambooth.pictures`). Never shown: {held_out}. Nothing else.
-- **Recipe**: predicts the noise; {T} noise levels, betas from {betas[0]} to {betas[1]}, their roots equally spaced; AdamW, peak learning rate {peak}, {warmup} steps
-  of warm-up, then a cosine to zero; {steps} steps of {batch} pictures; a tenth of the captions empty; seed {seed}. The loss curve
-  is in `loss.csv`; its last 500 steps have a mean of {loss:.4f}.
-- **Latents**: `torch.nn.functional.pixel_unshuffle(pictures, 2)`, 12 channels of 8 by 8; back with `pixel_shuffle`. Values from -1 to 1.
+- **Data**: generated pictures of a ball, a box, a tent or a star, of one of four colours, solid or hollow, at one of 36
+  places, with captions that name some of this (`courselib.dreambooth.pictures`). Never shown: {held_out}. Nothing else.
+- **Recipe**: predicts the noise; {T} noise levels, betas from {betas[0]} to {betas[1]}, their roots equally spaced; AdamW,
+  peak learning rate {peak}, {warmup} steps of warm-up, then a cosine, and a straight line to nothing over the last {fall};
+  {steps} steps of {batch} pictures; a tenth of the captions empty; seed {seed}. The loss curve is in `loss.csv`; its last 500
+  steps have a mean of {loss:.4f}.
+- **Latents**: `torch.nn.functional.pixel_unshuffle(pictures, 2)`, 12 channels of 8 by 8; back with `pixel_shuffle`. Values
+  from -1 to 1.
 - **Made in** {minutes:.0f} minutes of processor time on {machine}, {threads} thread(s), torch {torch}.
 
 Open it with diffusers and transformers alone: `UNet2DConditionModel.from_pretrained(folder, subfolder="unet")`, `CLIPTextModel`,

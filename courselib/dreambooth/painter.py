@@ -1,8 +1,8 @@
 """A text-to-image diffusion model in the parts that every one of them has, and how to load one.
 
     tokenizer, text_encoder   a prompt becomes vectors, (tokens, width)
-    to_latents, to_pictures   pictures become what is noised, and back: in Stable Diffusion an autoencoder that was trained; in the
-                              course's model a rearrangement: the four pixels of each 2 by 2 square stand in one place
+    to_latents, to_pictures   pictures become what is noised, and back: in Stable Diffusion an autoencoder that was trained; in
+                              the course's model a rearrangement: the four pixels of each 2 by 2 square in one place
     unet                      sees noised latents, the time step, and the prompt's vectors; says which noise is in them
     scheduler                 holds the noise levels
 
@@ -47,6 +47,11 @@ class Painter:
         side = self.unet.config.sample_size
         return self.unet.config.in_channels, side, side
 
+    @property
+    def picture_size(self) -> int:
+        """Pixels of a picture's side."""
+        return self.unet.config.sample_size * (PATCH if self.vae is None else 2 ** (len(self.vae.config.block_out_channels) - 1))
+
     def encode(self, prompts: Sequence[str]) -> Tensor:
         """The prompts as vectors: (prompts, tokens, width). Padded to the tokenizer's length, as Stable Diffusion's are."""
         ids = self.tokenizer(
@@ -64,7 +69,11 @@ class Painter:
     @torch.no_grad()
     def to_pictures(self, latents: Tensor) -> Tensor:
         """Latents (n, channels, h, w) -> (n, 3, H, W) from -1 to 1."""
-        found = nn.functional.pixel_shuffle(latents, PATCH) if self.vae is None else self.vae.decode(latents / self.vae.config.scaling_factor).sample
+        found = (
+            nn.functional.pixel_shuffle(latents, PATCH)
+            if self.vae is None
+            else self.vae.decode(latents / self.vae.config.scaling_factor).sample
+        )
         return found.clamp(-1, 1)
 
     def copy(self) -> Painter:
@@ -75,9 +84,9 @@ class Painter:
 def load_painter(source: str | Path | None = None) -> Painter:
     """The course's own diffusion model; at COURSE_SCALE=hub the one in the folder (or of the Hub name) COURSE_DIFFUSION.
 
-    `source` is a folder in the Hub's layout, with subfolders unet, text_encoder, tokenizer, scheduler and, for a latent model, vae.
-    In eval mode, on the course's device. Raises ValueError at hub scale when no model is named, and for one whose scheduler does
-    not say that the network predicts the noise.
+    `source` is a folder in the Hub's layout, with subfolders unet, text_encoder, tokenizer, scheduler and, for a latent
+    model, vae. In eval mode, on the course's device. Raises ValueError at hub scale when no model is named, and for one whose
+    network does not predict the noise.
     """
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
     from transformers import AutoTokenizer, CLIPTextModel
@@ -90,8 +99,14 @@ def load_painter(source: str | Path | None = None) -> Painter:
     scheduler = DDPMScheduler.from_pretrained(source, subfolder="scheduler")
     if scheduler.config.prediction_type != "epsilon":
         kind = scheduler.config.prediction_type
-        raise ValueError(f"This model predicts {kind!r}; the chapter trains models that predict the noise. Try Stable Diffusion 1.5.")
-    vae = AutoencoderKL.from_pretrained(source, subfolder="vae") if (Path(source) / "vae").is_dir() or not Path(source).is_dir() else None
+        raise ValueError(
+            f"This model predicts {kind!r}; the chapter trains models that predict the noise. Try Stable Diffusion 1.5."
+        )
+    vae = (
+        AutoencoderKL.from_pretrained(source, subfolder="vae")
+        if (Path(source) / "vae").is_dir() or not Path(source).is_dir()
+        else None
+    )
     painter = Painter(
         UNet2DConditionModel.from_pretrained(source, subfolder="unet"),
         CLIPTextModel.from_pretrained(source, subfolder="text_encoder"),

@@ -40,7 +40,7 @@ def prior_preservation_loss(predicted: Tensor, noise: Tensor, prior_predicted: T
 
 @dataclass(frozen=True)
 class Course:
-    """What is trained on: latents (n, ...) and a prompt; those of the prior or None; lam; how many pictures a step has of each."""
+    """What is trained on: latents (n, ...) and a prompt; the prior's or None; lam; how many pictures a step has of each."""
 
     latents: Tensor
     prompt: str
@@ -61,8 +61,16 @@ def lessons(course: Course, seed: int) -> Iterable[tuple[Tensor, Tensor]]:
 
 
 def personalise(
-    base: Painter, course: Course, lr: float, steps: int, seed: int = 0, *, text_too: bool = False,
-    lora: dict | None = None, callbacks: Sequence[Callable] = (), progress: bool = False,
+    base: Painter,
+    course: Course,
+    lr: float,
+    steps: int,
+    seed: int = 0,
+    *,
+    text_too: bool = False,
+    lora: dict | None = None,
+    callbacks: Sequence[Callable] = (),
+    progress: bool = False,
 ) -> Painter:
     """A copy of `base` that was trained on the course; `base` stays as it was.
 
@@ -100,7 +108,9 @@ def course_loss(painter: Painter, course: Course, rows: tuple[Tensor, Tensor], g
     noise = torch.randn((count, *x0.shape[1:]), generator=generator).to(x0).repeat(len(x0) // count, 1, 1, 1)
     times = torch.randint(len(painter.alpha_bar), (count,), generator=generator).repeat(len(x0) // count)
     conditions = painter.encode([prompt for _, prompt in parts])
-    conditions = torch.cat([vectors.expand(len(latents), -1, -1) for vectors, (latents, _) in zip(conditions, parts, strict=True)])
+    conditions = torch.cat(
+        [vectors.expand(len(latents), -1, -1) for vectors, (latents, _) in zip(conditions, parts, strict=True)]
+    )
     noised = add_noise(x0, noise, painter.alpha_bar[times])
     predicted = painter.unet(noised, times.to(x0.device), conditions).sample
     if course.prior is None:

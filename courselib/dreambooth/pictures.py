@@ -54,7 +54,9 @@ def mask(shape: str, hollow: bool = False) -> Tensor:
         "ball": lambda r: x**2 + y**2 <= (r + 0.3) ** 2,
         "box": lambda r: (x.abs() <= r) & (y.abs() <= r),
         "tent": lambda r: (y <= r) & (x.abs() <= (y + r) / 2 + 0.5) & (y >= -r),
-        "star": lambda r: (x.abs() + y.abs() <= r) | ((torch.minimum(x.abs(), y.abs()) <= 0.5) & (torch.maximum(x.abs(), y.abs()) <= r)),
+        "star": lambda r: (
+            (x.abs() + y.abs() <= r) | ((torch.minimum(x.abs(), y.abs()) <= 0.5) & (torch.maximum(x.abs(), y.abs()) <= r))
+        ),
     }[shape]
     whole = inside(3.5)
     if not hollow:
@@ -98,7 +100,7 @@ def draw_things(count: int, rng: np.random.Generator) -> list[Thing]:
 
 
 def caption(thing: Thing, rng: np.random.Generator, keep: float = 0.5, rare: float = 0.02, empty: float = 0.1) -> str:
-    """A caption that names the shape and each other attribute with probability `keep`; sometimes with a rare word; sometimes none."""
+    """A caption: the shape, each other attribute with probability `keep`; with a rare word at times; at times nothing at all."""
     if rng.random() < empty:
         return ""
     style, colour, shape, row, column = thing.words

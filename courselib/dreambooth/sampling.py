@@ -57,7 +57,12 @@ def levels(T: int, steps: int) -> list[int]:
 
 @torch.no_grad()
 def paint(
-    painter: Painter, prompts: Sequence[str], steps: int = 20, guidance: float = 1.0, seed: int = 0, ddpm: bool = False,
+    painter: Painter,
+    prompts: Sequence[str],
+    steps: int = 20,
+    guidance: float = 1.0,
+    seed: int = 0,
+    ddpm: bool = False,
     watch: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """A picture for each prompt: (prompts, 3, H, W), from -1 to 1. The same seed begins with the same noise.

@@ -54,10 +54,20 @@ def personalise(answer: Callable, inputs: dict[str, Any]) -> Tensor:
 
     for _ in range(inputs["steps"]):
         rows = torch.randint(len(inputs["prior"]), (32,), generator=generator)
-        loss = call(answer, {"denoise": denoise, "mine": inputs["mine"].clone(), "prior": inputs["prior"][rows],
-                             "alpha_bar": inputs["alpha_bar"].clone(), "lam": inputs["lam"]})
+        loss = call(
+            answer,
+            {
+                "denoise": denoise,
+                "mine": inputs["mine"].clone(),
+                "prior": inputs["prior"][rows],
+                "alpha_bar": inputs["alpha_bar"].clone(),
+                "lam": inputs["lam"],
+            },
+        )
         if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
-            raise ValueError("return the loss as a tensor with one number that depends on what `denoise` returned: no .item(), no float()")
+            raise ValueError(
+                "return the loss as a tensor with one number that depends on what `denoise` returned: no .item(), no float()"
+            )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

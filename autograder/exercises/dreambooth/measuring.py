@@ -21,9 +21,11 @@ def drift_cases(rng: np.random.Generator) -> list[Case]:
         return torch.from_numpy(rng.dirichlet(2 * np.ones(n)) * 0.9 + 0.1 / n).float()
 
     gone = torch.cat([drawn(5), torch.zeros(2)])
-    return [Case("six outcomes", {"before": drawn(6), "after": drawn(6)}, "all came"),
-            Case("nine outcomes", {"before": drawn(9), "after": drawn(9)}, "all came"),
-            Case("two of seven never came before", {"before": gone, "after": drawn(7)}, "zeros")]
+    return [
+        Case("six outcomes", {"before": drawn(6), "after": drawn(6)}, "all came"),
+        Case("nine outcomes", {"before": drawn(9), "after": drawn(9)}, "all came"),
+        Case("two of seven never came before", {"before": gone, "after": drawn(7)}, "zeros"),
+    ]
 
 
 def _kl(p: Tensor, q: Tensor) -> float:
@@ -37,28 +39,36 @@ drift = Exercise(
     parts=[Part("value", 2, on="all came"), Part("outcomes that never came", 1, on="zeros")],
     misconceptions=[
         Misconception(
-            "other_way_round", lambda before, after: _kl(after, before),
-            "This is KL(after ‖ before): the arguments are the other way round. It is infinite as soon as something new comes, which "
+            "other_way_round",
+            lambda before, after: _kl(after, before),
+            "This is KL(after ‖ before): the arguments are the other way round. It is infinite as soon as something new "
+            "comes, which "
             "is what a subject is.",
         ),
         Misconception(
-            "bits", lambda before, after: _kl(before, after) / math.log(2),
+            "bits",
+            lambda before, after: _kl(before, after) / math.log(2),
             "This is in bits. Nats are asked for: the natural logarithm.",
         ),
         Misconception(
-            "zeros_are_nan", lambda before, after: float((before * (before / after).log()).sum()), earns=2,
+            "zeros_are_nan",
+            lambda before, after: float((before * (before / after).log()).sum()),
+            earns=2,
             says="0 · log 0 became nan. An outcome that never came before adds nothing.",
         ),
         Misconception(
-            "mean", lambda before, after: _kl(before, after) / len(before),
+            "mean",
+            lambda before, after: _kl(before, after) / len(before),
             "You took the mean over the outcomes. The logarithms are already weighted by `before`; it is a sum.",
         ),
         Misconception(
-            "entropy", lambda before, after: float(-(before * after.log()).sum()),
+            "entropy",
+            lambda before, after: float(-(before * after.log()).sum()),
             "This is the cross-entropy. Take off the entropy of `before`: without drift nothing should be left.",
         ),
         Misconception(
-            "half_the_absolute", lambda before, after: float((before - after).abs().sum() / 2),
+            "half_the_absolute",
+            lambda before, after: float((before - after).abs().sum() / 2),
             "This is half the sum of absolute differences (total variation). The drift is the KL divergence.",
         ),
     ],
@@ -90,7 +100,11 @@ def choose_lambda_cases(rng: np.random.Generator) -> list[Case]:
             "drift": torch.stack([fall[i] for i in order]), "naive": naive, "t": 2.776, "share": share,
         }, group)  # fmt: skip
 
-    return [case("four λs", "some keep"), case("four other runs", "some keep"), case("none keeps the subject", "none keeps", keeps=False)]
+    return [
+        case("four λs", "some keep"),
+        case("four other runs", "some keep"),
+        case("none keeps the subject", "none keeps", keeps=False),
+    ]
 
 
 def _choose(lams, fidelity, drift, naive, t, share, *, good="interval", by="drift", paired=True, none=0.0):
@@ -114,21 +128,31 @@ choose_lambda = Exercise(
     parts=[Part("the λ to take", 2, on="some keep"), Part("none keeps the subject", 1, on="none keeps")],
     misconceptions=[
         Misconception(
-            "least_drift", _wrong(good="all"),
-            "You took the λ with the least drift, whatever became of the subject. A model that learns nothing drifts least of all.",
+            "least_drift",
+            _wrong(good="all"),
+            "You took the λ with the least drift, whatever became of the subject. A model that learns nothing drifts least "
+            "of all.",
         ),
         Misconception(
-            "mean_only", _wrong(good="mean"), earns=1,
-            says="You looked at the mean fidelity only. With five seeds a mean may be above by luck: the lower end of the interval has "
+            "mean_only",
+            _wrong(good="mean"),
+            earns=1,
+            says="You looked at the mean fidelity only. With five seeds a mean may be above by luck: the lower end of the "
+            "interval has "
             "to be.",
         ),
         Misconception(
-            "best_fidelity", _wrong(by="fidelity"), earns=1,
+            "best_fidelity",
+            _wrong(by="fidelity"),
+            earns=1,
             says="You took the λ that keeps the subject best. Among those that keep it surely enough, the drift decides.",
         ),
         Misconception(
-            "some_lambda_all_the_same", _wrong(none=None), earns=2,
-            says="Where no λ keeps the subject you named one all the same. Then the answer is 0.0, and the search goes on elsewhere.",
+            "some_lambda_all_the_same",
+            _wrong(none=None),
+            earns=2,
+            says="Where no λ keeps the subject you named one all the same. Then the answer is 0.0, and the search goes on "
+            "elsewhere.",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Measures of the topic `dreambooth`: how draws are spread, how much of a subject a model has learned, how far a word has moved."""
+"""Measures of the topic `dreambooth`: how draws are spread, how much of a subject is learned, how far a word has moved."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_the_observer_reads_what_is_there():
 
 
 def test_the_posterior_is_bayes_rule():
-    """Half way between two templates both are equally probable; a little nearer to one, exactly as much more as the Gaussian says."""
+    """Half way between two templates both are equally probable; a little nearer to one, as much more as the Gaussian says."""
     a, b = (world.template(world.Thing(0, look, 0)) for look in (0, 2))
     off = (a - b).square().sum()
     t = 0.5 + 0.4 * world.NOISE**2 / off
@@ -52,7 +52,10 @@ def test_no_training_picture_shows_what_is_held_out_or_a_subject():
     shown = {(thing.words[2], thing.words[1]) for thing in things}
     assert not shown & set(world.HELD_OUT) and not {colour for _, colour in shown} & set(world.SUBJECTS)
     assert len(shown) == 4 * 4 - 2
-    assert all(("top" in t.words) == (world.PLACES[t.place][0] < 4) and ("left" in t.words) == (world.PLACES[t.place][1] < 4) for t in things)
+    assert all(
+        ("top" in t.words) == (world.PLACES[t.place][0] < 4) and ("left" in t.words) == (world.PLACES[t.place][1] < 4)
+        for t in things
+    )
 
 
 def test_captions_say_nothing_that_is_not_so():

@@ -72,7 +72,9 @@ def test_a_ddpm_step_is_diffusers_own(t):
     levels = theirs.alphas_cumprod
     found = theirs.step(noise, t, x_t, generator=torch.Generator().manual_seed(3)).prev_sample
     fresh = drawn(2, 3, 4, 4, seed=3)
-    assert torch.allclose(sampling.ddpm_step(x_t, noise, float(levels[t]), float(levels[t - 20]), fresh), found, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(
+        sampling.ddpm_step(x_t, noise, float(levels[t]), float(levels[t - 20]), fresh), found, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_last_ddpm_step_draws_nothing_and_ends_at_the_predicted_picture():

@@ -30,7 +30,7 @@ def drawn(*shape, seed=0):
 
 
 def test_the_loss_is_that_of_the_published_script():
-    """diffusers' examples/dreambooth/train_dreambooth.py: one batch, first half instances, cut in two; mse_loss, means, weight 1.0."""
+    """diffusers' examples/dreambooth/train_dreambooth.py: one batch, cut in two, instances first; mse_loss, weight 1.0."""
     predicted, target = drawn(6, 3, 2, 2), drawn(6, 3, 2, 2, seed=1)
     model_pred, model_pred_prior = torch.chunk(predicted, 2, dim=0)
     half, target_prior = torch.chunk(target, 2, dim=0)
@@ -47,7 +47,7 @@ def test_batches_of_unequal_size_are_weighed_by_lam_alone():
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_step_is_the_formula_term_by_term(painter, course, shared):
-    """Both terms worked out apart, with the draws of the step: other noise and other times, or the same where that is asked for."""
+    """Both terms worked out apart, with the step's draws: other noise and times, or the same where that is asked for."""
     course = personal.Course(course.latents, MINE, course.prior, THEIRS, 0.7, 4, shared)
     rows = torch.tensor([2, 0, 3]), torch.tensor([5, 1, 1])
     found = personal.course_loss(painter, course, rows, torch.Generator().manual_seed(4))
@@ -91,12 +91,18 @@ def test_the_same_seed_trains_the_same_and_another_does_not(painter, course):
 
 def test_an_adapter_by_add_adapter_is_all_that_learns(painter, course):
     tuned = personal.personalise(
-        painter, course, 1e-2, 2, lora={"r": 2, "lora_alpha": 6, "target_modules": ["to_q", "to_v"], "init_lora_weights": "gaussian"}
+        painter,
+        course,
+        1e-2,
+        2,
+        lora={"r": 2, "lora_alpha": 6, "target_modules": ["to_q", "to_v"], "init_lora_weights": "gaussian"},
     )
     old = dict(painter.unet.named_parameters())
     trained = {name: p for name, p in tuned.unet.named_parameters() if p.requires_grad}
     assert trained and all("lora_" in name for name in trained)
-    assert all(torch.equal(p, old[name.replace(".base_layer", "")]) for name, p in tuned.unet.named_parameters() if "lora_" not in name)
+    assert all(
+        torch.equal(p, old[name.replace(".base_layer", "")]) for name, p in tuned.unet.named_parameters() if "lora_" not in name
+    )
     assert any(p.abs().sum() > 0 for name, p in trained.items() if "lora_B" in name)
 
 
