@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from courselib.dreambooth.noising import add_noise
 from courselib.dreambooth.painter import Painter
 from courselib.dreambooth.sampling import paint
+from courselib.lab.rates import falling_rate
 from courselib.lab.training import fit
 
 
@@ -47,7 +48,7 @@ class Course:
     prior: Tensor | None = None
     prior_prompt: str = ""
     lam: float = 1.0
-    batch: int = 4
+    batch: int = 8
     shared_noise: bool = False  # one draw of noise and times for both terms: what not to do
 
 
@@ -55,45 +56,43 @@ def lessons(course: Course, seed: int) -> Iterable[tuple[Tensor, Tensor]]:
     """Endless batches for `fit`: the rows of the subject's pictures and of the prior's."""
     generator = torch.Generator().manual_seed(seed)
     while True:
-        mine = torch.randperm(len(course.latents), generator=generator)[: course.batch]
+        turns = [torch.randperm(len(course.latents), generator=generator) for _ in range(-(-course.batch // len(course.latents)))]
+        mine = torch.cat(turns)[: course.batch]
         theirs = torch.randint(len(course.prior) if course.prior is not None else 1, (len(mine),), generator=generator)
         yield mine, theirs
 
 
 def personalise(
-    base: Painter,
-    course: Course,
-    lr: float,
-    steps: int,
-    seed: int = 0,
-    *,
-    text_too: bool = False,
-    lora: dict | None = None,
-    callbacks: Sequence[Callable] = (),
-    progress: bool = False,
-) -> Painter:
-    """A copy of `base` that was trained on the course; `base` stays as it was.
+    base: Painter, course: Course, lr: float, steps: int, seed: int = 0, *, word_lr: float = 0.0,
+    lora: dict | None = None, callbacks: Sequence[Callable] = (), progress: bool = False,
+) -> Painter:  # fmt: skip
+    """A copy of `base` that was trained on the course; `base` stays as it was. The rates fall to nothing in a straight line.
 
-    The U-Net is trained, and the text encoder with `text_too`. With `lora` (arguments of peft's LoraConfig) only an adapter of
-    the U-Net is, which diffusers' `add_adapter` puts in.
+    The U-Net is trained, and at `word_lr` the table of word vectors, if that is not 0. With `lora` (arguments of peft's
+    LoraConfig) only an adapter of the U-Net is, which diffusers' `add_adapter` puts in.
     """
     painter = base.copy()
-    painter.text_encoder.requires_grad_(text_too)
+    painter.text_encoder.requires_grad_(False)
     if lora is not None:
         from peft import LoraConfig
 
         torch.manual_seed(seed)
         painter.unet.requires_grad_(False)
         painter.unet.add_adapter(LoraConfig(**lora))
-    model = nn.ModuleDict({"unet": painter.unet, "text_encoder": painter.text_encoder})
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.01)
+    groups = [{"params": [p for p in painter.unet.parameters() if p.requires_grad], "lr": lr}]
+    if word_lr:
+        words = painter.text_encoder.get_input_embeddings().requires_grad_(True)
+        groups.append({"params": list(words.parameters()), "lr": word_lr})
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     draws = torch.Generator().manual_seed(seed + 1)
 
     def loss(_: nn.Module, rows: tuple[Tensor, Tensor]) -> Tensor:
         return course_loss(painter, course, rows, draws)
 
-    fit(model, lessons(course, seed), loss, optimizer, steps=steps, max_grad_norm=1.0, callbacks=callbacks, progress=progress)
+    fit(
+        nn.ModuleDict({"unet": painter.unet, "text_encoder": painter.text_encoder}), lessons(course, seed), loss, optimizer,
+        steps=steps, scheduler=falling_rate(optimizer, 10, steps), max_grad_norm=1.0, callbacks=callbacks, progress=progress,
+    )  # fmt: skip
     return painter
 
 

@@ -91,6 +91,7 @@ def test_a_quick_run_leaves_out_the_slowest_and_keeps_the_claims(effects, monkey
                  "topic", "learned", "sentences to 1 nat", "known wordings", "new wordings", "stopped", "loss",
                  "win, %", "KL, nats", "proxy before", "proxy", "sampled before, %", "sampled after, %", "after, %",
                  "gain", "forgotten", "trained", "left", "wrong", "right", "as trained, batch 1", "merged, batch 1",
+                 "fidelity", "drift", "other words",
                  "loss after", "into the 16-bit base, loss", "into the dequantised base, loss", "quantised again, loss")
         values = {name: 0.5 + 0.1 * number for number, name in enumerate(names)}
         rows = [{"setting": name, "seed": seed, "seconds": 1.0, **values} for name in settings for seed in seeds]

@@ -75,7 +75,7 @@ def test_without_a_prior_only_the_subject_counts(painter, course):
 def test_training_leaves_the_base_alone_and_only_moves_what_it_should(painter, course):
     before = copy.deepcopy(painter.unet.state_dict()), copy.deepcopy(painter.text_encoder.state_dict())
     tuned = personal.personalise(painter, course, lr=1e-3, steps=2)
-    both = personal.personalise(painter, course, lr=1e-3, steps=2, text_too=True)
+    both = personal.personalise(painter, course, lr=1e-3, steps=2, word_lr=1e-2)
     for part, kept in zip((painter.unet, painter.text_encoder), before, strict=True):
         assert all(torch.equal(kept[name], value) for name, value in part.state_dict().items())
     same = [all(torch.equal(before[1][n], v) for n, v in p.text_encoder.state_dict().items()) for p in (tuned, both)]
