@@ -140,23 +140,23 @@ def dreambooth_predict_looks(mine: int, prior: int, steps: int, batch: int, lam:
 
 
 def dreambooth_prior_against_drift() -> str:
-    """A friend has fine-tuned a model on four pictures of a dog with the prompt "a sks dog", and now "a dog" brings that dog only.
-    You advise prior preservation; the friend objects: "I could as well give 'sks' a rarer name, or train for fewer steps. And
-    your second term uses the noised pictures of the first, so what does it add?"
+    """A friend has fine-tuned a model on four pictures of a dog with the prompt "a sks dog", and now "a dog" brings that dog
+    only. You advise prior preservation; the friend objects: "I could as well give 'sks' a rarer name, or train for fewer steps.
+    And your second term uses the noised pictures of the first, so what does it add?"
 
     Answer in five to eight sentences. Why does "a dog" drift although it is not the prompt that was trained? What does the second
     term do, with which pictures, which prompt and whose noise? What do rarer words and fewer steps do, and what not? What does
     the prior cost, and what does it not protect? Lean on numbers of this chapter.
     """
     return """
-The rare word shares everything with the class's word but one vector: the same network, the same attention, and the word "dog" stands
-in both prompts. What lowers the loss on four pictures moves weights that "a dog" uses as well, so it brings that dog too: most of its
-pictures, in the chapter's measurement. The second term is the same denoising loss on pictures that the model itself made for "a dog"
-before the training, with the class's prompt. It has noise and time steps of its own; it does not see the subject's noised pictures, as
-its pictures are others. It asks the model to go on doing for "a dog" what it did, and is up to weights a bound on the KL divergence
-from what the model brought before. A rarer word only decides where the subject is put; with a common word that word is lost besides,
-but the class drifts either way. Fewer steps drift less and learn the subject less: that is moving along the trade, not out of it.
-The price of the prior is about twice the computation, the pictures that have to be made first, and more steps until the subject is as
-good; λ says how much of each. It protects the prompt that it is made for. What it holds of other words is what they share with it, so
-measure them too.
+The rare word shares everything with the class's word but one vector: the same network, the same attention, and the word "dog"
+stands in both prompts. What lowers the loss on four pictures moves weights that "a dog" uses as well, so it brings that dog
+too: by more than a nat, in the chapter's measurement. The second term is the same denoising loss on pictures that the model
+itself made for "a dog" before the training, with the class's prompt. It has noise and time steps of its own; it does not see
+the subject's noised pictures, as its pictures are others. It asks the model to go on doing for "a dog" what it did, and is up
+to weights a bound on the KL divergence from what the model brought before. A rarer word only decides where the subject is
+put; with a common word that word is lost besides, but the class drifts either way. Fewer steps drift less and learn the
+subject less: that is moving along the trade, not out of it. The price of the prior is about twice the computation, the
+pictures that have to be made first, and more steps until the subject is as good; λ says how much of each. It protects the
+prompt that it is made for. What it holds of other words is what they share with it, so measure them too.
 """

@@ -68,7 +68,7 @@ prior_against_drift = Written(
     id="dreambooth.prior_against_drift",
     answer=answers.dreambooth_prior_against_drift,
     rubric=[
-        (1, "the class's word stands in the subject's prompt and the weights are shared: what is trained for one moves the other"),
+        (1, "the class's word stands in the subject's prompt, weights are shared: what is trained for one moves the other"),
         (1, "the second term: pictures the model itself made for the class's prompt before training, with that prompt"),
         (1, "noise and time steps of its own for each term; not the subject's noised pictures"),
         (1, "a rarer word and fewer steps do not separate learning from drift; they move along the trade or elsewhere"),
