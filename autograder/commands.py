@@ -46,9 +46,10 @@ def check(
     what: Annotated[list[str] | None, typer.Argument(
         metavar="[CHAPTER]...", help="Such as 08 or 08_lora; or the path of a notebook or a folder; or all of your workbook.",
     )] = None,
+    summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Append the marks to it, as Markdown.")] = None,
 ) -> None:  # fmt: skip
     """Mark the exercises of your workbook. Demonstrations are not run."""
-    from autograder.notebooks import marking
+    from autograder.notebooks import due, marking
 
     notebooks, sound = {}, True
     for path in _asked_for(what or []):
@@ -62,12 +63,19 @@ def check(
         there = {str(path): notebook for path, notebook in notebooks.items() if path.parent == folder}
         runs |= execute(there, 0, skip_demonstrations=True, offline=False, timeout=60, folder=folder)
     marked: list[Mark] = []
+    pages: list[str] = []
     for path in notebooks:
         handed_out = marking.released(path, CHAPTERS)
         marks = marking.marks(runs[str(path)], marking.read_notebook(handed_out) if handed_out else None)
         _print_marks(path.stem, marks)
+        due_date = due.sentence(path.stem.split(".new-")[0], CHAPTERS)
+        say(*[due_date] if due_date else [])
         marked += marks.marks
+        pages.append(marking.as_markdown(path.stem, marks, due_date))
     say(f"In all: {_points(marked)}.")
+    if summary:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write("\n".join([*pages, f"**In all: {_points(marked)}.**\n"]))
     raise typer.Exit(0 if sound and all(mark.state != State.NOT_MARKED for mark in marked) else 1)
 
 
@@ -111,12 +119,14 @@ def doctor() -> None:
 
 
 if (ROOT / "autograder" / "grading").is_dir():  # not in a student's copy
+    from autograder.grading import afterwards
     from autograder.grading import commands as grading
     from autograder.publishing import commands as publishing
 
     publishing.add_to(app)
     app.command()(doctor)
     grading.add_to(app)
+    afterwards.add_to(app)
 
 
 # --- course check ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 import datetime
 
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.utils import parse_utc
 
 from autograder.grading.classroom import Classroom
 from autograder.grading.gradebook import Writer
@@ -30,22 +29,20 @@ def extend(room: Classroom, student: str, until: str) -> str:
 
     until: a time with its zone, such as `2026-12-01 23:59 +0100` (UTC without one). Raises `NoExtension`.
     """
-    try:
-        moment = parse_utc(until)
-    except (ValueError, OverflowError):
-        raise NoExtension(f"{until!r} is no time: try something like '2026-12-01 23:59 +0100'.") from None
+    moment = _moment(until)
     with Gradebook(room.database) as book:
         due = book.find_assignment(room.assignment).duedate
         try:
             book.find_student(student)
         except MissingEntry:
             if student not in room.students():
-                raise NoExtension(f"Nobody is called {student!r} in {room.folder}: `nbgrader db student list` says who is.") from None
+                nobody = f"Nobody is called {student!r} in {room.folder}: `nbgrader db student list` says who is there."
+                raise NoExtension(nobody) from None
     if due is None:
         set_one = f"`nbgrader db assignment add {room.assignment} --duedate '2026-12-01 23:59 UTC'` sets one"
         raise NoExtension(f"{room.assignment} has no due date, so there is nothing to extend: {set_one}.")
     if moment < due:
-        raise NoExtension(f"{room.assignment} is due on {due:{AS_TEXT}}, which is later than that: nobody gets less time than the others.")
+        raise NoExtension(f"{room.assignment} is due on {due:{AS_TEXT}}, later than that: nobody gets less time than the others.")
     with Writer(room) as writer:
         penalty = writer.extend(student, moment - due)
     much = f" {penalty:g} points are taken off." if penalty else " Nothing is taken off." if penalty == 0 else ""
@@ -53,9 +50,10 @@ def extend(room: Classroom, student: str, until: str) -> str:
     return f"{student} {given} for {room.assignment}, which is due on {due:{AS_TEXT}}.{much}"
 
 
-def duration(seconds: float) -> str:
-    """`2 d 3 h`, `3 h 10 min`, `4 min`: two units, rounded down; a late minute is one, so nothing late reads as nothing."""
-    minutes = max(int(seconds // 60), 1)
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if number]
-    return " ".join(parts[:2])
+def _moment(text: str) -> datetime.datetime:
+    """UTC, without a zone, as the gradebook has it. (nbgrader's own `parse_utc` takes +0100 for a hundred seconds.)"""
+    try:
+        found = datetime.datetime.fromisoformat(text.strip().replace(" UTC", "Z").replace(" +", "+").replace(" -", "-"))
+    except ValueError:
+        raise NoExtension(f"{text!r} is no time: try something like '2026-12-01 23:59 +0100'.") from None
+    return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found

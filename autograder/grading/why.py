@@ -1,7 +1,7 @@
 """Why an answer has the mark it has: which inputs it got, what was right, what came. For whoever answers a complaint.
 
-The inputs of a grading are drawn from a seed that the journal keeps, so they can be drawn again and the answer asked again, behind
-the same wall. What is printed here is the instructor's: a student who reads it knows the inputs of this grading.
+The inputs of a grading are drawn from a seed that the journal keeps, so they can be drawn again and the answer asked again,
+behind the same wall. What is printed here is the instructor's: a student who reads it knows the inputs of this grading.
 """
 
 from __future__ import annotations
@@ -34,21 +34,23 @@ def explained(room: Classroom, student: str, exercise_id: str, *, sandboxed: boo
         raise NothingToSay(f"`course grade` has not graded {visible(student)} in {room.assignment}.")
     if exercise_id not in entry.graded.reports:
         known = ", ".join(entry.graded.reports)
-        raise NothingToSay(f"{room.assignment} has no check {exercise_id!r}; there are {known}. (A person marks written answers.)")
+        raise NothingToSay(f"{room.assignment} has no check {exercise_id!r}; there are {known}. (A written answer has none.)")
     submission = room.submission(student)
     before = entry.graded.reports[exercise_id]
-    lines = [f"{visible(student)}, {exercise_id}: {before.score:g} of {before.points:g} points from the check.", *_recorded(room, released, student, before)]
+    lines = [f"{visible(student)}, {exercise_id}: {before.score:g} of {before.points:g} points from the check."]
+    lines += _recorded(room, released, student, before)
     lines += [f"The student reads: {visible(before.says or before.message)}", f"Graded with the seed {entry.graded.seed}."]
     lines += [f"About the submission: {visible(note)}" for note in entry.graded.notes]
     if entry.key != key(room, submission):
-        return [*lines, "It was handed in anew, or the release has changed, since it was graded: `course grade` again, then ask again."]
+        changed = "It was handed in anew, or the release has changed, since it was graded: `course grade` again, then ask again."
+        return [*lines, changed]
     with Grader(room.released, sandboxed=sandboxed) as grader:
         graded, trials, outcomes = grader.examine(submission.notebook, entry.graded.seed)
     again = graded.reports[exercise_id]
     same = (again.score, again.state) == (before.score, before.state)
     now = "the same report" if same else f"another one: {again.score:g} points, {again.state}. `course regrade` records it"
     lines.append(f"Asked again now, with the same inputs: {now}.")
-    lines += [f"  {'✓' if row.earned == row.points else '✗'} {row.part}: {row.earned:g} of {row.points:g}  {visible(row.comment)}" for row in again.rows]
+    lines += [f"  {row.part}: {row.earned:g} of {row.points:g}  {visible(row.comment)}" for row in again.rows]
     for case, outcome in zip(trials[exercise_id].cases, outcomes[exercise_id], strict=True):
         lines += ["", f"case: {case['label']}"]
         lines += [f"  {name:12} {shown(value)}" for name, value in case["inputs"].items()]
@@ -68,9 +70,11 @@ def shown(value: Any) -> str:
     if hasattr(value, "shape"):
         flat = value.reshape(-1)[:NUMBERS].tolist()
         more = " …" if len(value.reshape(-1)) > NUMBERS else ""
-        return f"{tuple(value.shape)}  " + " ".join(f"{x:.5g}" if isinstance(x, (int, float)) else visible(str(x)) for x in flat) + more
+        said = [f"{x:.5g}" if isinstance(x, (int, float)) else visible(str(x)) for x in flat]
+        return f"{tuple(value.shape)}  {' '.join(said)}{more}"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{visible(str(name))}: {shown(item)}" for name, item in list(value.items())[:ITEMS]) + "}" + _more(value)
+        items = list(value.items())[:ITEMS]
+        return "{" + ", ".join(f"{visible(str(name))}: {shown(item)}" for name, item in items) + "}" + _more(value)
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(shown(item) for item in value[:ITEMS]) + "]" + _more(value)
     return visible(describe(value))
@@ -95,4 +99,5 @@ def _recorded(room: Classroom, released: Any, student: str, report: Report) -> l
     """What the gradebook has, where that is something else."""
     found = [row for row in marks.read(room.database, room.assignment, released) if row.id == student]
     mark = found[0].exercises.get(report.id) if found else None
-    return [] if mark == report.score else [f"The gradebook has {'no mark' if mark is None else f'{mark:g}'}: a person changed it there, or it is not recorded yet."]
+    there = "no mark" if mark is None else f"{mark:g}"
+    return [] if mark == report.score else [f"The gradebook has {there}: a person changed it there, or it is not recorded yet."]
