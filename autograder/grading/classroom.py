@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,8 @@ def classroom(folder: Path, assignment: str, database: str | None = None) -> Cla
 def settings_of(folder: Path, database: str | None = None) -> tuple[Config, CourseDirectory]:
     """A course folder's settings, and where they say that things lie. `database` overrides what they say of the gradebook."""
     folder = folder.resolve()
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # for the class's own plugins, such as a rule for late work; last, so that it hides nothing
     config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
     config.CourseDirectory.root = str(folder)
     if database:

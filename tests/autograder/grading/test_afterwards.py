@@ -29,6 +29,14 @@ def lora_forward(x, W0, lora_A, lora_B):
         collected.append(frozen + lora_B @ narrow)
     return torch.stack(collected)
 """
+LATE_RULE = """
+import math
+from nbgrader.plugins import BasePlugin
+
+class PointADay(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return math.ceil(total_seconds_late / 86400)
+"""
 OTHER_WAY = """
 def lora_forward(x, W0, lora_A, lora_B):
     update = torch.einsum("or,ri->oi", lora_B, lora_A)
@@ -50,8 +58,9 @@ def graded(tmp_path_factory, open_class):
     """A class with a due date and a penalty of a point a day, in which one came three hours late."""
     need_sandbox()
     folder = open_class(tmp_path_factory.mktemp("class"), QUICKSTART)
+    (folder / "late_rule.py").write_text(LATE_RULE)
     with (folder / "nbgrader_config.py").open("a") as file:
-        file.write("\nfrom late_rule import PointADay\nc.AssignLatePenalties.plugin_class = PointADay\n")
+        file.write("\nc.AssignLatePenalties.plugin_class = 'late_rule.PointADay'\n")
     nbgrader(folder, "db", "assignment", "add", QUICKSTART, "--duedate", "2026-12-01 12:00 UTC")
     for student in ("right", "wrong"):
         hand_in(folder, student, QUICKSTART)
