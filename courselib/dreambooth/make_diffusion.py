@@ -96,7 +96,7 @@ def diffusion(folder: Path = FOLDER, steps: int = STEPS) -> None:
     model = nn.ModuleDict({"unet": painter.unet, "text_encoder": painter.text_encoder})
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     done, curve, spent = _resume(folder, model, optimizer)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate(done + step, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_peak(done + step, steps))
     if done < steps:
 
         def keep(step: Step) -> None:
@@ -114,7 +114,7 @@ def diffusion(folder: Path = FOLDER, steps: int = STEPS) -> None:
     print(f"Written to {folder}.")
 
 
-def learning_rate(step: int, steps: int) -> float:
+def share_of_peak(step: int, steps: int) -> float:
     """Share of the peak learning rate: linear warm-up, half a cosine over SPAN steps, over the last FALL a line to nothing."""
     cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - WARMUP) / (SPAN - WARMUP)))
     return cosine * min(1.0, (step + 1) / WARMUP, (steps - step) / FALL)

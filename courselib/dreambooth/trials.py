@@ -21,11 +21,6 @@ LORA = {"r": LORA_RANK, "lora_alpha": LORA_RANK, "init_lora_weights": "gaussian"
 RATES = {"naive": 1.5e-4, "prior": 1e-3}  # tuned on seeds that are reported nowhere: `tuned` in benchmarks/effects/dreambooth.py
 
 
-def rate_of(lam: float = 0.0, **_: object) -> float:
-    """The tuned learning rate of a way."""
-    return RATES["prior" if lam else "naive"]
-
-
 def course_of(
     base: Painter, subject: str, seed: int, lam: float, prior: Tensor | None = None, word: str = "sks",
 ) -> Course:  # fmt: skip
