@@ -90,12 +90,11 @@ def release(
 
 
 def _due_dates(folder: Path) -> dict[str, Any]:
-    from autograder.grading.classroom import CONFIG, settings_of
-    from autograder.grading.late import due_dates
+    from autograder.publishing.class_folder import CONFIG, due_dates
 
     if not (folder / CONFIG).is_file():
         stop(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
-    return due_dates(settings_of(folder)[1].db_url)
+    return due_dates(folder)
 
 
 @contextmanager
