@@ -1,0 +1,34 @@
+"""Sphinx's settings for the web edition. `course site` writes the source that they are for; nothing here executes a chapter."""
+
+from autograder.publishing.web.book import repository
+
+project = "Fine-tuning, computed"
+author = "The authors of the course"
+language = "en"
+extensions = ["myst_nb", "sphinx_design", "autograder.publishing.web.formulas"]
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 4
+nb_execution_mode = "off"
+nb_ipywidgets_js = {}  # still pictures stand where widgets would: nothing is to be fetched
+nb_merge_streams = True
+html_math_renderer = "mathml"
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_static_path = []  # _static lies in the source
+html_css_files = ["course.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_show_copyright = False
+html_show_search_summary = False  # it fetches pages, which a folder that is opened without a server does not allow
+html_theme_options = {
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "home_page_in_toc": True,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+if repository():
+    html_theme_options |= {"repository_url": repository(), "use_repository_button": True}
