@@ -1,6 +1,6 @@
 """Sphinx's settings for the web edition. `course site` writes the source that they are for; nothing here executes a chapter."""
 
-from autograder.publishing.web.book import repository
+from autograder.publishing.web.assets import font, repository
 
 project = "Fine-tuning, computed"
 author = "The authors of the course"
@@ -16,7 +16,7 @@ html_math_renderer = "mathml"
 
 html_theme = "sphinx_book_theme"
 html_title = project
-html_static_path = []  # _static lies in the source
+html_static_path = ["course.css", str(font())]
 html_css_files = ["course.css"]
 html_copy_source = False
 html_show_sourcelink = False
@@ -27,6 +27,8 @@ html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # the search stands in the list of chapters
+    "secondary_sidebar_items": {"**": ["page-toc.html"], "index": []},
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

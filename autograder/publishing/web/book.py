@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,14 +14,7 @@ from nbformat import NotebookNode
 from autograder.exercises.exercise import AuthorError
 from autograder.places import ROOT
 from autograder.publishing.web import front, pages
-
-TEXTS = ROOT / "docs" / "site"  # conf.py, the style, and the words of the pages around the chapters
-
-
-def repository() -> str:
-    """The address of the course's repository: `Repository` below [project.urls] in pyproject.toml, the one place. Empty if unset."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project.get("urls", {}).get("Repository", "")
+from autograder.publishing.web.assets import TEXTS
 
 
 def write(folder: Path, executed: Mapping[Path, NotebookNode | None]) -> None:
@@ -45,8 +37,6 @@ def write(folder: Path, executed: Mapping[Path, NotebookNode | None]) -> None:
     for asset in (ROOT / "docs").glob("*.*"):
         if asset.suffix in (".png", ".svg"):
             files[folder / "pictures" / asset.name] = asset.read_bytes()
-    files[folder / "_static" / "course.css"] = (TEXTS / "course.css").read_bytes()
-    files[folder / "_static" / "STIXTwoMath.ttf"] = _font().read_bytes()
     for path, content in files.items():
         if not path.exists() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,9 +55,3 @@ def build(source: Path, site: Path) -> None:
     if done.returncode:
         raise AuthorError(f"the web edition: Sphinx stopped\n{(done.stderr or done.stdout).strip()[-4000:]}")
     shutil.rmtree(site.parent / "jupyter_execute", ignore_errors=True)  # myst-nb's copy of the pictures
-
-
-def _font() -> Path:
-    import ziamath
-
-    return Path(ziamath.__file__).with_name("fonts") / "STIXTwoMath-Regular.ttf"

@@ -1,8 +1,8 @@
 """Executed chapters, kept in a folder: each beside the hash of what its outputs depend on, so that nothing is run twice.
 
-That is the code of its setup and demonstration cells, the rooms of courselib that this reaches, the measurements it reads, and the
-libraries' versions. Prose is not in it, nor are exercises: no demonstration leans on what a student writes. `course run` is what
-executes; it marks what it saves, and so do the tests that execute every chapter.
+That is the code of its setup and demonstration cells, the rooms of courselib that this reaches, the measurements it reads, and
+the libraries' versions. Prose is not in it, nor are exercises: no demonstration leans on what a student writes. `course run` is
+what executes; it marks what it saves, and so do the tests that execute every chapter.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def fingerprint(source: Path) -> str:
 
 
 def keep(folder: Path, source: Path, run: Run) -> Path:
-    """Write an executed chapter into `folder`, marked as what its source gives today; unmarked if a cell failed, and then not reused."""
+    """Write an executed chapter into `folder`, marked as what its source gives today; without the mark if a cell failed."""
     notebook = run.notebook
     if not run.errors and not run.stderr:
         notebook.metadata[MARK] = fingerprint(source)
@@ -65,7 +65,7 @@ def kept(folder: Path, source: Path) -> NotebookNode | None:
 
 
 def _measured(chapters: Path, cells: list[str]) -> list[Path]:
-    """The files of chapters/measured that the cells read: those that a string in them names, and the report where it is asked for."""
+    """The files of chapters/measured that the cells read: what a string in them names, and the report where it is asked for."""
     nodes = [node for text in cells for node in ast.walk(ast.parse(plain_python(text)))]
     names = {f"{node.value}.json" for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     if any("report_of_effects" in text for text in cells):

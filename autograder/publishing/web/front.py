@@ -1,6 +1,6 @@
 """The pages around the chapters, as MyST text: the first page, the syllabus, all exercises, how to open a chapter in JupyterLab.
 
-Their own words stand in docs/site/*.md; what is made from the course takes the place of a comment there, such as <!-- chapters -->.
+Their own words stand in docs/site/*.md; what is made from the course takes the place of a comment there: <!-- chapters -->.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def cards(sources: list[Path], thumbnails: dict[str, str]) -> str:
         number = len(chapter.exercise_ids(source))
         lines += [f"::::{{grid-item-card}} {pages.title(source)}", f":link: chapters/{source.stem}", ":link-type: doc"]
         if source.stem in thumbnails:
-            lines += [f":img-top: {thumbnails[source.stem]}", f":img-alt: The first figure of chapter {source.stem.split('_')[0]}"]
+            said = f"The first figure of chapter {source.stem.split('_')[0]}"
+            lines += [f":img-top: {thumbnails[source.stem]}", f":img-alt: {said}"]
         lines += ["", ideas.get(source.stem, ""), "", ":::{card-footer}",
                   f"{words_of(source):,} words · {_exercises(number)}", ":::", "::::", ""]
     return "\n".join([*lines, ":::::"])
@@ -74,8 +75,9 @@ def contents(sources: list[Path]) -> str:
     """Sphinx's table of contents: the chapters, and the pages around them."""
     names = [f"chapters/{source.stem}" for source in sources]
     parts = {"Chapters": names, "All of it": ["syllabus", "exercises", "open"]}
-    blocks = ["\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *listed, "```"]) for caption, listed in parts.items()]
-    return "\n\n".join(blocks)
+    return "\n\n".join(
+        "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *listed, "```"]) for caption, listed in parts.items()
+    )
 
 
 def tables(sources: list[Path]) -> str:
@@ -113,7 +115,8 @@ def all_exercises(sources: list[Path]) -> str:
             text = found.question if isinstance(found, Written) else inspect.getdoc(found.answer) or ""
             first = " ".join(text.strip().split("\n\n")[0].split())
             kind = "*in words* · " if isinstance(found, Written) else ""
-            lines.append(f"| {_link(exercise_id, f'chapters/{source.stem}.ipynb')} | {kind}{_cell(_short(first))} | {found.points:g} |")
+            linked = _link(exercise_id, f"chapters/{source.stem}.ipynb")
+            lines.append(f"| {linked} | {kind}{_cell(_short(first))} | {found.points:g} |")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 

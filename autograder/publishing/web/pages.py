@@ -17,6 +17,7 @@ from autograder.judging.report import REPORT
 from autograder.notebooks.cells import CHECK, KINDS, is_kind, plain_python
 from autograder.publishing.chapter import exercise_ids, student_notebook
 from autograder.publishing.contents import words_of
+from autograder.publishing.web.assets import repository
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 NOT_SHOWN = (WIDGET, REPORT)  # the one needs a kernel, the other is for programs
@@ -66,8 +67,9 @@ def outputs(cell: NotebookNode) -> list[NotebookNode]:
 
 def figures(notebook: NotebookNode) -> list[str]:
     """The pictures in a notebook's demonstrations, in base64 as PNG, in order."""
-    demonstrations = [c for c in notebook.cells if any(is_kind(c.metadata.get("nbgrader", {}).get("grade_id", ""), k) for k in KINDS)]
-    data = [output.get("data", {}) for cell in demonstrations for output in cell.get("outputs", [])]
+    named = [(cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell) for cell in notebook.cells]
+    shown = [cell for name, cell in named if any(is_kind(name, kind) for kind in KINDS)]
+    data = [output.get("data", {}) for cell in shown for output in cell.get("outputs", [])]
     return [one["image/png"] for one in data if "image/png" in one]
 
 
@@ -105,13 +107,11 @@ def _with_buttons(text: str, source: Path) -> str:
     number = len(exercise_ids(source))
     facts = f"{words_of(source):,} words · {number} exercise" + ("" if number == 1 else "s")
     button = f"[Open in JupyterLab](#open-{source.stem.lower()})"
-    return re.sub(r"^# .+$", lambda found: f"{found[0]}\n\n:::{{div}} chapter-facts\n{facts} · {button}{_elsewhere(source)}\n:::", text,
-                  count=1, flags=re.MULTILINE)
+    line = f":::{{div}} chapter-facts\n{facts} · {button}{_elsewhere(source)}\n:::"
+    return re.sub(r"^# .+$", lambda found: f"{found[0]}\n\n{line}", text, count=1, flags=re.MULTILINE)
 
 
 def _elsewhere(source: Path) -> str:
-    from autograder.publishing.web.book import repository
-
     address = repository()
     if not address or "github.com/" not in address:
         return ""
