@@ -12,6 +12,7 @@ myst_heading_anchors = 4
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}  # still pictures stand where widgets would: nothing is to be fetched
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # what a cell puts out as Markdown reads as the text does
 html_math_renderer = "mathml"
 
 html_theme = "sphinx_book_theme"
@@ -19,6 +20,7 @@ html_title = project
 html_static_path = ["course.css", str(font())]
 html_css_files = ["course.css"]
 html_copy_source = False
+html_use_index = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_show_copyright = False

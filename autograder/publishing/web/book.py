@@ -54,4 +54,7 @@ def build(source: Path, site: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         raise AuthorError(f"the web edition: Sphinx stopped\n{(done.stderr or done.stdout).strip()[-4000:]}")
+    for path in (site / "chapters").glob("*.html"):  # of a chapter that is gone
+        if not (source / "chapters" / f"{path.stem}.ipynb").exists():
+            path.unlink()
     shutil.rmtree(site.parent / "jupyter_execute", ignore_errors=True)  # myst-nb's copy of the pictures

@@ -16,11 +16,12 @@ from nbformat import NotebookNode
 
 from autograder.exercises import exercises
 from autograder.exercises.exercise import Written
-from autograder.places import CHAPTERS
+from autograder.places import CHAPTERS, ROOT
 from autograder.publishing import chapter, syllabus
 from autograder.publishing.contents import words_of
 from autograder.publishing.web import pages
 
+NO_FIGURE = ROOT / "docs" / "check.png"
 WIDTH = 560  # pixels of a thumbnail, twice what it takes on the page
 
 
@@ -40,13 +41,13 @@ def fill(text: str, sources: list[Path], thumbnails: dict[str, str]) -> str:
 
 
 def thumbnail(executed: NotebookNode | None) -> bytes | None:
-    """A chapter's first figure, made small, as PNG on white; None if it has none."""
+    """A chapter's first figure, made small, as PNG on white; one without figures shows a check. None if it was not executed."""
     from PIL import Image
 
-    found = pages.figures(executed) if executed else []
-    if not found:
+    if executed is None:
         return None
-    with Image.open(io.BytesIO(base64.b64decode(found[0]))) as picture:
+    found = [base64.b64decode(figure) for figure in pages.figures(executed)] or [NO_FIGURE.read_bytes()]
+    with Image.open(io.BytesIO(found[0])) as picture:
         picture = picture.convert("RGBA")
         ground = Image.new("RGBA", picture.size, "white")
         ground.alpha_composite(picture)
@@ -64,7 +65,7 @@ def cards(sources: list[Path], thumbnails: dict[str, str]) -> str:
         number = len(chapter.exercise_ids(source))
         lines += [f"::::{{grid-item-card}} {pages.title(source)}", f":link: chapters/{source.stem}", ":link-type: doc"]
         if source.stem in thumbnails:
-            said = f"The first figure of chapter {source.stem.split('_')[0]}"
+            said = f"A picture from chapter {source.stem.split('_')[0]}"
             lines += [f":img-top: {thumbnails[source.stem]}", f":img-alt: {said}"]
         lines += ["", ideas.get(source.stem, ""), "", ":::{card-footer}",
                   f"{words_of(source):,} words · {_exercises(number)}", ":::", "::::", ""]
@@ -90,7 +91,7 @@ def tables(sources: list[Path]) -> str:
         if not rows:
             continue
         heading = next((pages.title(source) for source in sources if source.stem == name), f"{name.replace('_', ' ')} (to come)")
-        lines = [f"## {heading}", "", "| | topic | section | exercise | in `courselib` |", "|--:|---|---|---|---|"]
+        lines = [f"## {heading}", "", "| | topic | section | exercise, and in `courselib` |", "|--:|---|---|---|"]
         lines += ["| " + " | ".join(_row(row, name in written)) + " |" for row in rows]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
@@ -102,7 +103,8 @@ def _row(row: dict[str, Any], written: bool) -> list[str]:
     linked = f"[{_cell(section)}]({page}#{github_slugify(section)})" if section and written else ""
     asked = _link(exercise, page) if exercise and written else ""
     library = row.get("courselib", "").removeprefix("courselib.")
-    return [str(row["number"]), _cell(row["title"]), linked, asked, f"`{library}`" if library else ""]
+    where = [asked, f"`{library}`" if library else ""]
+    return [str(row["number"]), _cell(row["title"]), linked, "<br>".join(filter(None, where))]
 
 
 def all_exercises(sources: list[Path]) -> str:
