@@ -25,6 +25,7 @@ html_show_sourcelink = False
 html_show_sphinx = False
 html_show_copyright = False
 html_show_search_summary = False  # it fetches pages, which a folder that is opened without a server does not allow
+html_context = {"default_mode": "auto"}  # dark where the reader's system is
 html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,

@@ -17,16 +17,46 @@ from courselib.lab import reach
 pytestmark = pytest.mark.xdist_group("site")
 
 
+CHAPTER = """# {number} · A chapter
+
+Some text.
+
+```{{code-cell}} ipython3
+:tags: [setup]
+
+import math
+```
+
+```{{code-cell}} ipython3
+:tags: [demonstration]
+
+from courselib import {room}
+from courselib.lab.measured import kept
+
+print(kept("{measured}")["measured"], 8)
+```
+
+```{{exercise}} {exercise}
+```
+"""
+
+
 @pytest.fixture
 def chapters(tmp_path, monkeypatch):
-    """Two chapters that compute, one of which reads two measurements, and their measurements."""
+    """Two small chapters that reach different rooms and read different measurements."""
     folder = tmp_path / "chapters"
-    folder.mkdir()
-    for name in ("02_transfer_learning", "08_lora"):
-        shutil.copy(CHAPTERS / f"{name}.md", folder)
-    shutil.copytree(CHAPTERS / "measured", folder / "measured")
+    (folder / "measured").mkdir(parents=True)
+    for name in ("race", "qlora", "rates"):
+        (folder / "measured" / f"{name}.json").write_text('{"measured": "a day"}', encoding="utf-8")
+    for number, room, measured, exercise in (
+        ("02_transfer", "transfer", "race", "transfer.two_stages"), ("10_qlora", "qlora", "qlora", "qlora.nf4_levels"),
+    ):  # fmt: skip
+        text = CHAPTER.format(number=number[:2], room=room, measured=measured, exercise=exercise)
+        (folder / f"{number}.md").write_text(text, encoding="utf-8")
     monkeypatch.setattr(commands, "CHAPTERS", folder)
     monkeypatch.setattr(executed, "KEPT", tmp_path / "kept")
+    hashes = reach.room_hashes()
+    monkeypatch.setattr(reach, "room_hashes", lambda: hashes)  # it reads all weights
     return folder
 
 
@@ -37,44 +67,41 @@ def change(path, old, new):
 
 
 def test_prose_and_exercises_do_not_count_and_code_does(chapters):
-    lora = chapters / "08_lora.md"
-    before = executed.fingerprint(lora)
-    change(lora, "LoRA (Hu et al., 2021) makes one bet", "LoRA (Hu et al., 2021) makes a bet")
-    change(lora, "```{exercise} lora.truncate\n```\n", "")
-    assert executed.fingerprint(lora) == before
-    change(lora, "for d_out, d_in, r in [(512, 512, 8)", "for d_out, d_in, r in [(512, 512, 7)")
-    assert executed.fingerprint(lora) != before
+    qlora = chapters / "10_qlora.md"
+    before = executed.fingerprint(qlora)
+    change(qlora, "Some text.", "Some other text.")
+    change(qlora, "```{exercise} qlora.nf4_levels\n```\n", "")
+    assert executed.fingerprint(qlora) == before
+    change(qlora, ", 8)", ", 9)")
+    assert executed.fingerprint(qlora) != before
 
 
 def test_a_room_counts_for_the_chapters_that_reach_it(chapters, monkeypatch):
-    transfer, lora = chapters / "02_transfer_learning.md", chapters / "08_lora.md"
-    before, rooms = {path: executed.fingerprint(path) for path in (transfer, lora)}, reach.room_hashes()
-    for room, changed in {"lora": {lora}, "qlora": set(), "lab": {transfer, lora}}.items():
+    transfer, qlora = both = [chapters / "02_transfer.md", chapters / "10_qlora.md"]
+    before, rooms = {path: executed.fingerprint(path) for path in both}, reach.room_hashes()
+    for room, reached in {"transfer": [transfer], "qlora": [qlora], "lora": both, "lab": both, "instruction": []}.items():
         monkeypatch.setattr(reach, "room_hashes", lambda room=room: rooms | {room: "another"})
-        assert changed <= {path for path in before if executed.fingerprint(path) != before[path]}, room
-        if room == "qlora":
-            assert executed.fingerprint(lora) == before[lora]
+        assert [path for path in both if executed.fingerprint(path) != before[path]] == reached, room
 
 
 def test_a_measurement_counts_for_the_chapter_that_reads_it(chapters):
-    transfer, lora = chapters / "02_transfer_learning.md", chapters / "08_lora.md"
-    before = {path: executed.fingerprint(path) for path in (transfer, lora)}
-    (chapters / "measured" / "instruction.json").write_text("{}")
-    assert {path: executed.fingerprint(path) for path in before} == before
-    (chapters / "measured" / "race.json").write_text("{}")
-    assert executed.fingerprint(transfer) != before[transfer] and executed.fingerprint(lora) == before[lora]
+    transfer, qlora = both = [chapters / "02_transfer.md", chapters / "10_qlora.md"]
+    before = {path: executed.fingerprint(path) for path in both}
+    for name, readers in {"rates": [], "race": [transfer], "qlora": [transfer, qlora]}.items():  # one after the other
+        (chapters / "measured" / f"{name}.json").write_text("{}")
+        assert [path for path in both if executed.fingerprint(path) != before[path]] == readers
 
 
 def test_only_what_ran_without_an_error_and_is_as_the_source_says_is_used_again(chapters, tmp_path):
-    lora = chapters / "08_lora.md"
-    assert executed.kept(tmp_path, lora) is None
+    qlora = chapters / "10_qlora.md"
+    assert executed.kept(tmp_path, qlora) is None
     for wrong in ({"errors": [CellError(0, "KeyError", "key")]}, {"stderr": "a warning"}):
-        executed.keep(tmp_path, lora, Run(new_notebook(), **wrong))
-        assert executed.kept(tmp_path, lora) is None
-    executed.keep(tmp_path, lora, Run(new_notebook()))
-    assert executed.kept(tmp_path, lora) is not None
-    change(lora, "(512, 512, 8)", "(512, 512, 7)")
-    assert executed.kept(tmp_path, lora) is None
+        executed.keep(tmp_path, qlora, Run(new_notebook(), **wrong))
+        assert executed.kept(tmp_path, qlora) is None
+    executed.keep(tmp_path, qlora, Run(new_notebook()))
+    assert executed.kept(tmp_path, qlora) is not None
+    change(qlora, ", 8)", ", 9)")
+    assert executed.kept(tmp_path, qlora) is None
 
 
 def test_course_site_executes_what_changed_and_nothing_else(chapters, monkeypatch, tmp_path):
@@ -92,13 +119,13 @@ def test_course_site_executes_what_changed_and_nothing_else(chapters, monkeypatc
     def site():
         return CliRunner().invoke(app, ["site", "--to", str(tmp_path / "site")])
 
-    both = ["02_transfer_learning", "08_lora"]
+    both = ["02_transfer", "10_qlora"]
     assert site().exit_code == 0 and site().exit_code == 0
     assert ran == [both] and shown == [both, both]
-    change(chapters / "08_lora.md", "(512, 512, 8)", "(512, 512, 7)")
+    change(chapters / "10_qlora.md", ", 8)", ", 9)")
     assert f"open {tmp_path / 'site' / 'index.html'}" in site().stdout
-    assert ran == [both, ["08_lora"]]
-    shutil.copy(chapters / "08_lora.md", chapters / "03_broken.md")
+    assert ran == [both, ["10_qlora"]]
+    shutil.copy(chapters / "10_qlora.md", chapters / "03_broken.md")
     broken = site()
     assert broken.exit_code == 1 and "it shows only what ran without an error" in broken.stdout and len(shown) == 3
 
