@@ -28,6 +28,7 @@ html_show_search_summary = False  # it fetches pages, which a folder that is ope
 html_context = {"default_mode": "auto"}  # dark where the reader's system is
 html_theme_options = {
     "show_toc_level": 2,
+    "footer_content_items": [],
     "use_download_button": False,
     "home_page_in_toc": True,
     "navbar_persistent": [],  # the search stands in the list of chapters

@@ -20,6 +20,7 @@ from autograder.places import CHAPTERS, ROOT
 from autograder.publishing import chapter, syllabus
 from autograder.publishing.contents import words_of
 from autograder.publishing.web import pages
+from autograder.publishing.web.assets import repository
 
 NO_FIGURE = ROOT / "docs" / "check.png"
 WIDTH = 560  # pixels of a thumbnail, twice what it takes on the page
@@ -33,6 +34,7 @@ def fill(text: str, sources: list[Path], thumbnails: dict[str, str]) -> str:
         "syllabus": lambda: tables(sources),
         "exercises": lambda: all_exercises(sources),
         "opening": lambda: opening(sources),
+        "colab": colab,
     }
     for name, make in made.items():
         if f"<!-- {name} -->" in text:
@@ -130,6 +132,14 @@ def opening(sources: list[Path]) -> str:
         address = f"http://localhost:8888/lab/tree/{source.stem}.ipynb"
         blocks.append(f"(open-{source.stem.lower()})=\n### {pages.title(source)}\n\n[{address}]({address})")
     return "\n\n".join(blocks)
+
+
+def colab() -> str:
+    """What a notebook that is opened in Colab needs first; nothing while the repository has no address."""
+    address = repository()
+    said = "**In Colab**, whose machines do not have the course, run this cell first:"
+    lines = ["```", f"!git clone --depth 1 {address} course", "%cd course", "%pip install -q -e .", "```"]
+    return "\n".join([said, "", *lines]) if address else ""
 
 
 def _link(exercise_id: str, page: str) -> str:
