@@ -34,6 +34,8 @@ def write(folder: Path, executed: Mapping[Path, NotebookNode | None]) -> None:
     for text in TEXTS.glob("*.md"):
         filled = front.fill(text.read_text(encoding="utf-8"), list(executed), thumbnails)
         files[folder / text.name] = filled.encode()
+    for name, text in front.guides().items():
+        files[folder / f"{name}.md"] = text.encode()
     for asset in (ROOT / "docs").glob("*.*"):
         if asset.suffix in (".png", ".svg"):
             files[folder / "pictures" / asset.name] = asset.read_bytes()

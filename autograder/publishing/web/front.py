@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import inspect
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +78,16 @@ def cards(sources: list[Path], thumbnails: dict[str, str]) -> str:
 def contents(sources: list[Path]) -> str:
     """Sphinx's table of contents: the chapters, and the pages around them."""
     names = [f"chapters/{source.stem}" for source in sources]
-    parts = {"Chapters": names, "All of it": ["syllabus", "exercises", "open"]}
+    parts = {"Chapters": names, "Around them": ["syllabus", "exercises", "open", *guides()]}
     return "\n\n".join(
         "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *listed, "```"]) for caption, listed in parts.items()
     )
+
+
+def guides() -> dict[str, str]:
+    """The pages of docs/, such as the one for teachers: name -> text. Links to what is not in the book are left out."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+    return {name: re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", text) for name, text in texts.items()}
 
 
 def tables(sources: list[Path]) -> str:

@@ -1,6 +1,6 @@
 """A reader of the web edition: the folder opened in a browser to which every address outside of it is refused.
 
-`COURSE_SCREENSHOT=docs` makes the README's two pictures on the way, when the chapters have been executed.
+`COURSE_SITE_PICTURES=docs` makes the README's two pictures on the way, when the chapters have been executed.
 """
 
 from __future__ import annotations
@@ -173,10 +173,10 @@ def test_code_that_only_draws_unfolds_and_print_leaves_the_page_alone(reader):
 
 
 def test_the_pictures_of_the_readme(reader, site):
-    if not os.environ.get("COURSE_SCREENSHOT"):
+    if not os.environ.get("COURSE_SITE_PICTURES"):
         return
     assert all(notebook is not None for notebook in site.made_from.values()), "execute the chapters first: course site"
-    folder = Path(os.environ["COURSE_SCREENSHOT"])
+    folder = Path(os.environ["COURSE_SITE_PICTURES"])
     reader.open("index.html")
     reader.mode("light")
     reader.browser.save_screenshot(str(folder / "site-front.png"))

@@ -15,7 +15,7 @@ import tinycss2
 from autograder.exercises import exercises
 from autograder.notebooks.cells import KINDS, is_kind
 from autograder.publishing import chapter
-from autograder.publishing.web import pages
+from autograder.publishing.web import front, pages
 from model_answers import plain, secrets
 
 pytestmark = pytest.mark.xdist_group("site")
@@ -40,7 +40,8 @@ def demonstrations(notebook):
 
 def test_every_chapter_and_every_page_around_them_is_there(site, html):
     names = {f"chapters/{source.stem}.html" for source in site.made_from}
-    assert {str(path) for path in html} == names | {f"{n}.html" for n in ("index", "syllabus", "exercises", "open", "search")}
+    names |= {f"{name}.html" for name in ("index", "syllabus", "exercises", "open", "search", *front.guides())}
+    assert {str(path) for path in html} == names
     front = site.page("index.html")
     cards = front.select(".chapter-cards .sd-card")
     assert [card.find("a")["href"] for card in cards] == [f"chapters/{source.stem}.html" for source in site.made_from]
