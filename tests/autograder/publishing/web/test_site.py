@@ -42,8 +42,7 @@ def test_every_chapter_and_every_page_around_them_is_there(site, html):
     names = {f"chapters/{source.stem}.html" for source in site.made_from}
     names |= {f"{name}.html" for name in ("index", "syllabus", "exercises", "open", "search", *front.guides())}
     assert {str(path) for path in html} == names
-    front = site.page("index.html")
-    cards = front.select(".chapter-cards .sd-card")
+    cards = site.page("index.html").select(".chapter-cards .sd-card")
     assert [card.find("a")["href"] for card in cards] == [f"chapters/{source.stem}.html" for source in site.made_from]
     shown = [card.find("img") is not None for card in cards]
     assert shown == [notebook is not None for notebook in site.made_from.values()]
