@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,17 +100,25 @@ def classroom(folder: Path, assignment: str, database: str | None = None) -> Cla
         raise NoClass(f"{folder}: an address of a database may hold no %, ? or #. Rename the folder, or one above it.")
     if not (folder / CONFIG).is_file():
         raise NoClass(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
-    config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
-    config.CourseDirectory.root = str(folder)
-    if database:
-        config.CourseDirectory.db_url = database
-    directory = CourseDirectory(config=config)
+    config, directory = settings_of(folder, database)
     path = folder / directory.format_path(directory.release_directory, ".", assignment) / f"{assignment}.ipynb"
     if not path.is_file():
         known = sorted(p.parent.name for p in path.parent.parent.glob("*/*.ipynb"))
         there = f"released there: {', '.join(known)}" if known else "nothing is released there"
         raise NoClass(f"{assignment} is not released in {folder} ({there}): run `nbgrader generate_assignment {assignment}`.")
     return Classroom(folder, assignment, config, directory, path.read_bytes())
+
+
+def settings_of(folder: Path, database: str | None = None) -> tuple[Config, CourseDirectory]:
+    """A course folder's settings, and where they say that things lie. `database` overrides what they say of the gradebook."""
+    folder = folder.resolve()
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # for the class's own plugins, such as a rule for late work; last, so that it hides nothing
+    config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
+    config.CourseDirectory.root = str(folder)
+    if database:
+        config.CourseDirectory.db_url = database
+    return config, CourseDirectory(config=config)
 
 
 def _no_name(name: str) -> str:
