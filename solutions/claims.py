@@ -102,3 +102,20 @@ def claims_refute() -> str:
         "interval, while full fine-tuning lost. Switched off, it is the same to the last bit, and that is what may be said: "
         "the old model can be had back at any time."
     )
+
+
+def claims_choose() -> str:
+    """Which team's classifier do you take, A, B or C? Correct each report as far as it can be corrected, with the computation,
+    and say what it leaves out. Choose, and name the one number that you would still ask for.
+    """
+    return (
+        "A's figure is the largest of ten. Ten epochs that are all at 0.90 would report 0.93 on average on 200 texts, so about "
+        "three points have to come off, and its interval, which knows nothing of the choice, is too high.\n\n"
+        "C has 50 texts in the test that it had learned. If it has them all right, it has 132 of the other 150, which is 0.88: "
+        "that share is the one to compare, and it rests on 150 texts and one run.\n\n"
+        "B chose its epochs on other texts, so nothing has to be taken off. Its ± is about seeds; the test texts add the "
+        "interval of Wilson, and both hold for new texts of the same kind only.\n\n"
+        "I take B. Its figure looks smaller than A's, and is the only one that means what it says. That B is better than A is "
+        "not shown: A corrected lies inside the interval of B. So I would ask for one number: A's chosen epoch on B's 1,000 texts, "
+        "text by text, so that the two can be compared in pairs."
+    )

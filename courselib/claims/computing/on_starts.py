@@ -37,7 +37,7 @@ def _a_start_that_harms() -> Computed:
 
 @computes("tl-gen-decomp")
 def _four_errors() -> Computed:
-    found = theory.error_decomposition(5, 60, 20, draws=20)
+    found = theory.error_decomposition(5, 60, 3, draws=20)
     return Computed(abs(found.total - found.bayes - found.estimation) < 1e-9, {
         "Bayes error": found.bayes, "approximation": found.approximation, "estimation": found.estimation,
         "optimisation": found.optimisation})
