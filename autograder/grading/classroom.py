@@ -19,6 +19,7 @@ from traitlets.config import Config, PyFileConfigLoader
 from autograder.grading.submission import MOST_BYTES
 
 CONFIG = "nbgrader_config.py"
+SECRET = "submission_secret.txt"
 
 
 class NoClass(ValueError):
@@ -33,6 +34,7 @@ class Submission:
     notebook: bytes
     timestamp: str | None
     refused: str = ""
+    secret: str | None = None  # what nbgrader's exchange needs to give the feedback back to this student only
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,15 @@ class Classroom:
             yield self.submission(student)
 
     def submission(self, student: str) -> Submission:
-        place = self.place("submitted", student)
+        place, refused, notebook = self.place("submitted", student), "", b""
+        stamp, secret = (_note(place / name) for name in ("timestamp.txt", SECRET))
         try:
-            stamp = _read(place / "timestamp.txt", 1000).decode("utf-8", "replace").strip() or None
-        except (OSError, ValueError):
-            stamp = None
-        try:
-            return Submission(student, _read(place / f"{self.assignment}.ipynb", MOST_BYTES), stamp)
+            notebook = _read(place / f"{self.assignment}.ipynb", MOST_BYTES)
         except FileNotFoundError:
-            return Submission(student, b"", stamp, f"no {self.assignment}.ipynb was handed in")
+            refused = f"no {self.assignment}.ipynb was handed in"
         except (OSError, ValueError) as error:
-            return Submission(student, b"", stamp, f"{self.assignment}.ipynb was not read: {_why(error)}")
+            refused = f"{self.assignment}.ipynb was not read: {_why(error)}"
+        return Submission(student, notebook, stamp, refused, secret)
 
     def _handed_in(self, entry: os.DirEntry) -> bool:
         return not entry.name.startswith(".") and os.path.lexists(Path(entry.path) / self.assignment)
@@ -130,6 +130,14 @@ def _no_name(name: str) -> str:
     if not name.isprintable():
         return "its name holds characters that nobody sees"
     return ""
+
+
+def _note(path: Path) -> str | None:
+    """A line that lies beside a submission."""
+    try:
+        return _read(path, 1000).decode("utf-8", "replace").strip() or None
+    except (OSError, ValueError):
+        return None
 
 
 def _read(path: Path, most: int) -> bytes:
