@@ -116,6 +116,6 @@ def claims_choose() -> str:
         "B chose its epochs on other texts, so nothing has to be taken off. Its ± is about seeds; the test texts add the "
         "interval of Wilson, and both hold for new texts of the same kind only.\n\n"
         "I take B. Its figure looks smaller than A's, and is the only one that means what it says. That B is better than A is "
-        "not shown: A corrected lies inside the interval of B. So I would ask for one number: A's chosen epoch on B's 1,000 texts, "
+        "not shown: A corrected lies inside the interval of B. So I would ask for one number: A's chosen epoch on B's texts, "
         "text by text, so that the two can be compared in pairs."
     )
