@@ -39,7 +39,7 @@ def forward_flops(module: nn.Module, x: torch.Tensor) -> int:
 
 @computes("cf-lora-form")
 @computes("m-lora-form")
-def update_beside_a_frozen_weight() -> Computed:
+def _update_beside_a_frozen_weight() -> Computed:
     layer, x = filled_layer(alpha=4), torch.randn(5, 12, dtype=torch.float64)
     W0, A, B = layer.base_layer.weight, layer.lora_A["default"].weight, layer.lora_B["default"].weight
     apart = (layer(x) - F.linear(x, W0 + B @ A, layer.base_layer.bias)).abs().max().item()
@@ -49,7 +49,7 @@ def update_beside_a_frozen_weight() -> Computed:
 
 
 @computes("q-lora-abt")
-def product_in_the_wrong_order() -> Computed:
+def _product_in_the_wrong_order() -> Computed:
     A, B = torch.randn(8, 12), torch.randn(9, 8)
     try:
         fits = (A @ B.T).shape == (9, 12)
@@ -60,7 +60,7 @@ def product_in_the_wrong_order() -> Computed:
 
 
 @computes("ov-lora-parallel")
-def branch_beside_the_weight() -> Computed:
+def _branch_beside_the_weight() -> Computed:
     layer, x = filled_layer(), torch.randn(5, 12, dtype=torch.float64)
     A, B = layer.lora_A["default"].weight, layer.lora_B["default"].weight
     apart = (layer(x) - (layer.base_layer(x) + 2.0 * x @ A.T @ B.T)).abs().max().item()
@@ -68,7 +68,7 @@ def branch_beside_the_weight() -> Computed:
 
 
 @computes("z0-init")
-def which_factor_is_zero() -> Computed:
+def _which_factor_is_zero() -> Computed:
     layer = peft_layer(r=8)
     A, B = layer.lora_A["default"].weight, layer.lora_B["default"].weight
     figures = {"largest of A": A.abs().max().item(), "largest of B": B.abs().max().item()}
@@ -76,7 +76,7 @@ def which_factor_is_zero() -> Computed:
 
 
 @computes("z0-identical")
-def test_that_cannot_fail() -> Computed:
+def _test_that_cannot_fail() -> Computed:
     layer, x = filled_layer(), torch.randn(5, 12, dtype=torch.float64)
     A, B = torch.zeros_like(layer.lora_A["default"].weight), layer.lora_B["default"].weight
     W0, right = layer.base_layer.weight, layer.base_layer.weight + B @ A
@@ -85,7 +85,7 @@ def test_that_cannot_fail() -> Computed:
 
 
 @computes("z0-forward")
-def two_thin_products() -> Computed:
+def _two_thin_products() -> Computed:
     torch.manual_seed(0)
     x, W0, A, B = (torch.randn(n, m, dtype=torch.float64) for n, m in ((6, 64), (48, 64), (4, 64), (48, 4)))
     apart = (lora_forward(x, W0, A, B, 4) - x @ (W0 + B @ A).T).abs().max().item()
@@ -99,7 +99,7 @@ def two_thin_products() -> Computed:
 
 
 @computes("z1-switch")
-def adapters_in_turn() -> Computed:
+def _adapters_in_turn() -> Computed:
     layer, x = filled_layer(), torch.randn(5, 12, dtype=torch.float64)
     first = layer(x)
     layer.add_adapter("second", rank=2, alpha=4)
@@ -110,7 +110,7 @@ def adapters_in_turn() -> Computed:
 
 
 @computes("p0-lora-scale")
-def scale_of_the_update() -> Computed:
+def _scale_of_the_update() -> Computed:
     layer = peft_layer(32, 24, r=8, lora_alpha=16)
     A, B = layer.lora_A["default"].weight, nn.init.normal_(layer.lora_B["default"].weight)
     apart = (layer.get_delta_weight("default") - 16 / 8 * B @ A).abs().max().item()
@@ -118,7 +118,7 @@ def scale_of_the_update() -> Computed:
 
 
 @computes("lora-start")
-def starts_where_it_was() -> Computed:
+def _starts_where_it_was() -> Computed:
     torch.manual_seed(0)
     base, x = nn.Linear(12, 9), torch.randn(5, 12)
     before = base(x)
@@ -134,7 +134,7 @@ def _gradients() -> tuple[list[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 @computes("lora-gradA")
-def gradient_of_a() -> Computed:
+def _gradient_of_a() -> Computed:
     by_autograd, by_hand = _gradients()
     at_start, _ = lora_gradients(torch.randn(7, 12), torch.randn(7, 9), torch.randn(4, 12), torch.zeros(9, 4), 8)
     apart = (by_autograd[0] - by_hand[0]).abs().max().item()
@@ -142,14 +142,14 @@ def gradient_of_a() -> Computed:
 
 
 @computes("lora-gradB")
-def gradient_of_b() -> Computed:
+def _gradient_of_b() -> Computed:
     by_autograd, by_hand = _gradients()
     apart = (by_autograd[1] - by_hand[1]).abs().max().item()
     return Computed(apart < 1e-10, {"apart from autograd": apart})
 
 
 @computes("lp-grad0")
-def gradients_at_the_start() -> Computed:
+def _gradients_at_the_start() -> Computed:
     torch.manual_seed(0)
     layer, x = LinearLoRA(nn.Linear(12, 9), 4, 8), torch.randn(7, 12)
     layer(x).square().sum().backward()
@@ -158,7 +158,7 @@ def gradients_at_the_start() -> Computed:
 
 
 @computes("lora-merge")
-def merged_into_the_weight() -> Computed:
+def _merged_into_the_weight() -> Computed:
     layer, x = filled_layer(), torch.randn(5, 12, dtype=torch.float64)
     beside = layer(x)
     layer.merge()
@@ -168,7 +168,7 @@ def merged_into_the_weight() -> Computed:
 
 
 @computes("m-bert-moderate")
-def operations_in_use() -> Computed:
+def _operations_in_use() -> Computed:
     layer, x = filled_layer(768, 768, 8), torch.randn(16, 768, dtype=torch.float64)
     plain, beside = forward_flops(layer.base_layer, x), forward_flops(layer, x)
     layer.merge()
@@ -178,7 +178,7 @@ def operations_in_use() -> Computed:
 
 
 @computes("m-speed")
-def operations_of_a_step() -> Computed:
+def _operations_of_a_step() -> Computed:
     from courselib.lora.inject import add_lora
 
     x = torch.randn(32, 256)

@@ -62,13 +62,13 @@ def short_allocation() -> Allocation:
 
 
 @computes("q-adalora")
-def ranks_that_differ() -> Computed:
+def _ranks_that_differ() -> Computed:
     ranks = short_allocation().ranks
     return Computed(len(set(ranks)) > 1, {"largest rank": max(ranks), "smallest rank": min(ranks)})
 
 
 @computes("ada-form")
-def three_factors() -> Computed:
+def _three_factors() -> Computed:
     layer, x = layers_in(peft_adalora(layers=1))[0], torch.randn(3, 32)
     E = nn.init.normal_(layer.lora_E["default"])
     P, Q = layer.lora_B["default"], layer.lora_A["default"]
@@ -82,16 +82,16 @@ def _gram_error(rows: Tensor) -> float:
 
 
 @computes("ada-orth")
-def orthogonal_by_penalty() -> Computed:
+def _orthogonal_by_penalty() -> Computed:
     model, _ = trained_by_peft()
     error = max(_gram_error(layer.lora_A["default"].detach()) for layer in layers_in(model))
-    by_qr = _gram_error(torch.linalg.qr(torch.randn(32, 8))[0].T)
+    by_qr = _gram_error(torch.linalg.qr(torch.randn(32, 8, dtype=torch.float64))[0].T)
     figures = {"|QQᵀ - I| in peft": error, "after a QR step": by_qr}
     return Computed(error < 1e-3, figures | {"weight of peft's penalty": model.peft_config["default"].orth_reg_weight})
 
 
 @computes("ada-imp")
-def importance_of_a_triplet() -> Computed:
+def _importance_of_a_triplet() -> Computed:
     torch.manual_seed(0)
     model = add_adalora(nn.Sequential(nn.Linear(12, 9)), ["0"], rank=4, alpha=4)
     layer = model[0]
@@ -109,7 +109,7 @@ def importance_of_a_triplet() -> Computed:
 
 
 @computes("ada-init")
-def svd_of_zero() -> Computed:
+def _svd_of_zero() -> Computed:
     zero, turned = torch.zeros(6, 6), torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(0)))[0]
     fits = [float((U @ torch.diag(torch.zeros(6)) @ U.T - zero).norm()) for U in (torch.eye(6), turned)]
     Q = layers_in(peft_adalora(layers=1))[0].lora_A["default"]
@@ -119,7 +119,7 @@ def svd_of_zero() -> Computed:
 
 
 @computes("ada-prune")
-def what_pruning_leaves() -> Computed:
+def _what_pruning_leaves() -> Computed:
     model, _ = trained_by_peft()
     layers = layers_in(model)
     off = [(layer.lora_E["default"] == 0).flatten() for layer in layers]
@@ -130,7 +130,7 @@ def what_pruning_leaves() -> Computed:
 
 
 @computes("ada-realloc")
-def budget_that_shrinks() -> Computed:
+def _budget_that_shrinks() -> Computed:
     model, totals = trained_by_peft()
     largest = max(int((layer.lora_E["default"] != 0).sum()) for layer in layers_in(model))
     figures = {"ranks at first": totals[0], "at the end": totals[-1], "largest of a layer": largest}
@@ -138,14 +138,14 @@ def budget_that_shrinks() -> Computed:
 
 
 @computes("ada-ranks")
-def ranks_that_cannot_be() -> Computed:
+def _ranks_that_cannot_be() -> Computed:
     named, first, layers = (2, 3, 4, 28, 32, 32), 8, 12
     figures = {"sum of six layers": sum(named), "budget of all twelve": first * layers, "largest": max(named)}
     return Computed(sum(named) <= first * layers and max(named) <= first, figures)
 
 
 @computes("ada-86m")
-def weights_of_deberta() -> Computed:
+def _weights_of_deberta() -> Computed:
     from transformers import DebertaV2Config, DebertaV2Model
 
     config = DebertaV2Config(

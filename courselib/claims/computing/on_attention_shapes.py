@@ -36,7 +36,7 @@ def head_weights(alpha: float = RANK) -> tuple[Tensor, AttentionWeights]:
 
 
 @computes("lora-attn4")
-def columns_instead_of_rows() -> Computed:
+def _columns_instead_of_rows() -> Computed:
     X, w = head_weights(alpha=RANK)
     columns = w.W_q @ X.T + w.B_q @ (w.A_q @ X.T)  # a token is a column; the scale is left out, which is right for alpha = rank
     apart = (columns.T - lora_forward(X, w.W_q, w.A_q, w.B_q, RANK)).abs().max().item()
@@ -45,7 +45,7 @@ def columns_instead_of_rows() -> Computed:
 
 
 @computes("bb-shapes")
-def query_from_rows() -> Computed:
+def _query_from_rows() -> Computed:
     X, W_q = tensors_of((N, D), (D, D_K))
     figures = {"columns of W_q": W_q.shape[1], "rows of X": X.shape[0]}
     assert fits_together(lambda: X @ W_q, (N, D_K))  # the product that is meant
@@ -53,21 +53,21 @@ def query_from_rows() -> Computed:
 
 
 @computes("bb-wo")
-def output_from_rows() -> Computed:
+def _output_from_rows() -> Computed:
     heads, W_o = tensors_of((N, D_K), (D, D_K))
     assert fits_together(lambda: heads @ W_o.T, (N, D))
     return Computed(fits_together(lambda: W_o @ heads, (N, D)), {"columns of W_o": W_o.shape[1], "rows of the heads' output": N})
 
 
 @computes("bb-lora")
-def adapter_from_rows() -> Computed:
+def _adapter_from_rows() -> Computed:
     X, A, B = tensors_of((N, D), (RANK, D_K), (D, RANK))
     assert fits_together(lambda: (X @ B) @ A, (N, D_K))
     return Computed(fits_together(lambda: B @ (A @ X), (N, D_K)), {"columns of A": A.shape[1], "rows of X": N})
 
 
 @computes("bb-softmax")
-def two_conventions_at_once() -> Computed:
+def _two_conventions_at_once() -> Computed:
     X, W_q, W_k = tensors_of((N, D), (D_K, D), (D_K, D))
     rows, columns = (X @ W_q.T) @ (X @ W_k.T).T, (W_q @ X.T) @ (X @ W_k.T)  # QKᵀ, and W X Xᵀ Wᵀ
     figures = {"scores of rows": rows.shape[0], "rows of the expansion": columns.shape[0]}
@@ -86,14 +86,14 @@ def _query_gradients() -> tuple[Tensor, ...]:
 
 
 @computes("bb-dq")
-def gradient_of_the_query() -> Computed:
+def _gradient_of_the_query() -> Computed:
     _, _, K, grad_Q, grad_S, _ = _query_gradients()
     apart = (grad_Q - grad_S @ K / math.sqrt(D_K)).abs().max().item()
     return Computed(apart < 1e-10, {"apart from autograd": apart})
 
 
 @computes("bb-dbq")
-def gradient_of_its_adapter() -> Computed:
+def _gradient_of_its_adapter() -> Computed:
     X, A, _, grad_Q, _, grad_B = _query_gradients()
     apart = (grad_B - grad_Q.T @ (X @ A.T)).abs().max().item()  # the form for rows of tokens
     mixed = fits_together(lambda: grad_Q @ (A @ X).T, tuple(grad_B.shape))
@@ -101,7 +101,7 @@ def gradient_of_its_adapter() -> Computed:
 
 
 @computes("bb-adamw")
-def first_step_of_adamw() -> Computed:
+def _first_step_of_adamw() -> Computed:
     lr, decay, g, start = 1e-3, 1e-2, 0.3, 1.0
     m, v = 0.1 * g, 0.001 * g**2
     as_said = start - lr * m / (math.sqrt(v) + 1e-8) - decay * start

@@ -18,7 +18,7 @@ def three_adapters(seed: int = 0) -> list[Triple]:
 
 
 @computes("co-sum")
-def rank_of_a_sum() -> Computed:
+def _rank_of_a_sum() -> Computed:
     adapters = three_adapters()
     update = compose(adapters, [0.5, 0.3, 0.2])
     by_hand = sum(weight * B @ A for weight, (A, B, _) in zip((0.5, 0.3, 0.2), adapters, strict=True))
@@ -27,7 +27,7 @@ def rank_of_a_sum() -> Computed:
 
 
 @computes("co-peft")
-def ways_to_combine_in_peft() -> Computed:
+def _ways_to_combine_in_peft() -> Computed:
     from peft import LoraConfig, get_peft_model
 
     config = {"r": RANK, "lora_alpha": RANK, "target_modules": ["0"]}
@@ -49,7 +49,7 @@ def ways_to_combine_in_peft() -> Computed:
 
 
 @computes("co-learn")
-def weights_fitted_to_noise() -> Computed:
+def _weights_fitted_to_noise() -> Computed:
     generator = torch.Generator().manual_seed(0)
     updates = torch.stack([B @ A for A, B, _ in three_adapters()])
     x, y, x_new, y_new = (torch.randn(4, n, generator=generator) for n in (D_IN, D_OUT, D_IN, D_OUT))  # nothing to be learned
@@ -68,7 +68,7 @@ def weights_fitted_to_noise() -> Computed:
 
 
 @computes("co-subspace")
-def span_of_updates() -> Computed:
+def _span_of_updates() -> Computed:
     updates = [B @ A for A, B, _ in three_adapters()]
     one, three = (int(torch.linalg.matrix_rank(torch.stack(updates[:n]).flatten(1))) for n in (1, 3))
     of_sum = int(torch.linalg.matrix_rank(updates[0] + updates[1]))

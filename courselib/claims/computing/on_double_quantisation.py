@@ -21,14 +21,14 @@ BLOCKS = WEIGHTS / 64
 
 
 @computes("dq-blocks")
-def constants_of_65_billion() -> Computed:
+def _constants_of_65_billion() -> Computed:
     gigabytes = 4 * BLOCKS / 1e9
     right = near(BLOCKS, 1.02e9, 0.01) and near(gigabytes, 4.08, 0.01)
     return Computed(right, {"blocks, billions": BLOCKS / 1e9, "GB": gigabytes})
 
 
 @computes("dq-v1")
-def second_level_in_blocks() -> Computed:
+def _second_level_in_blocks() -> Computed:
     from bitsandbytes.functional import quantize_4bit
 
     w = normal_weights().view(512, 512)
@@ -39,7 +39,7 @@ def second_level_in_blocks() -> Computed:
 
 
 @computes("dq-v2")
-def second_level_of_qlora() -> Computed:
+def _second_level_of_qlora() -> Computed:
     from bitsandbytes.functional import quantize_4bit
 
     _, state = quantize_4bit(normal_weights().view(512, 512), quant_type="nf4", blocksize=64, compress_statistics=True)
@@ -49,13 +49,13 @@ def second_level_of_qlora() -> Computed:
 
 
 @computes("dq-4x")
-def constants_shrink() -> Computed:
+def _constants_shrink() -> Computed:
     single, double = bits_for_each(64) - 4, bits_for_each(64, 256) - 4
     return Computed(near(single / double, 4, 0.03), {"times": single / double, "saved, %": 100 * (1 - double / single)})
 
 
 @computes("dq-table")
-def bytes_before_and_after() -> Computed:
+def _bytes_before_and_after() -> Computed:
     before, after = (WEIGHTS * bits / 8e9 for bits in (bits_for_each(64), bits_for_each(64, 256)))
     saved = 100 * (1 - after / before)
     right = near(before, 36.58, 0.01) and near(after, 33.52, 0.01) and near(saved, 8.4, 0.02)
@@ -63,7 +63,7 @@ def bytes_before_and_after() -> Computed:
 
 
 @computes("dq-103")
-def what_is_left_of_the_constants() -> Computed:
+def _what_is_left_of_the_constants() -> Computed:
     after = BLOCKS * (1 + 4 / 256) / 1e9
     saved = 4 * BLOCKS / 1e9 - after
     share = 100 * saved / (WEIGHTS / 2e9)
@@ -72,7 +72,7 @@ def what_is_left_of_the_constants() -> Computed:
 
 
 @computes("dq-eps2")
-def variance_of_a_step() -> Computed:
+def _variance_of_a_step() -> Computed:
     value = 1 / (12 * 255**2)
     return Computed(near(value, 1.3e-5, 0.05), {"1/(12·255²), millionths": value * 1e6})
 
@@ -88,20 +88,20 @@ def _nf4_errors() -> tuple[float, float, float]:
 
 
 @computes("dq-eps-mix")
-def amplitude_and_variance() -> Computed:
+def _amplitude_and_variance() -> Computed:
     variance, _, amplitude = _nf4_errors()
     return Computed(near(amplitude, 0.032, 0.1), {"mean squared error": variance, "typical error": amplitude})
 
 
 @computes("dq-dominate")
-def what_double_quantisation_adds() -> Computed:
+def _what_double_quantisation_adds() -> Computed:
     single, double, _ = _nf4_errors()
     more = 100 * (double / single - 1)
     return Computed(more < 1, {"NF4": single, "with double quantisation": double, "more, %": more})
 
 
 @computes("ql-forward")
-def forward_on_four_bits() -> Computed:
+def _forward_on_four_bits() -> Computed:
     torch.manual_seed(0)
     layer, x = FourBitLinear(nn.Linear(64, 48, bias=False), double=False), torch.randn(5, 64)
     A, B = torch.randn(4, 64), torch.randn(48, 4)
@@ -112,7 +112,7 @@ def forward_on_four_bits() -> Computed:
 
 
 @computes("ql-grad")
-def gradient_through_four_bits() -> Computed:
+def _gradient_through_four_bits() -> Computed:
     torch.manual_seed(0)
     layer, x = FourBitLinear(nn.Linear(64, 48)), torch.randn(5, 64, requires_grad=True)
     layer(x).sum().backward()
@@ -121,13 +121,13 @@ def gradient_through_four_bits() -> Computed:
 
 
 @computes("ql-130")
-def bytes_of_65_billion() -> Computed:
+def _bytes_of_65_billion() -> Computed:
     half, four = 2 * WEIGHTS / 1e9, WEIGHTS / 2e9
     return Computed((half, four) == (130, 32.5), {"16 bits, GB": half, "4 bits, GB": four})
 
 
 @computes("ql-mem8")
-def bits_of_a_weight() -> Computed:
+def _bits_of_a_weight() -> Computed:
     single, double = bits_for_each(64), bits_for_each(64, 256)
     figures = {"bits": single, "bits, double quantisation": double, "float32 over it": 32 / double}
     return Computed(near(32 / double, 8, 0.05), figures)
@@ -139,24 +139,24 @@ def four_bit_gigabytes(name: str) -> float:
 
 
 @computes("q-qlora-16gb")
-def weights_of_65b() -> Computed:
+def _weights_of_65b() -> Computed:
     gigabytes = four_bit_gigabytes("llama-65b")
     return Computed(gigabytes <= 16, {"weights, GB": gigabytes})
 
 
 @computes("i-65b-48")
-def peak_of_65b() -> Computed:
+def _peak_of_65b() -> Computed:
     peak = peak_memory(SHAPES["llama-65b"], "qlora", 1, 512, checkpointing=True).total / 1e9
     return Computed(peak <= 48, {"weights, GB": four_bit_gigabytes("llama-65b"), "peak, one text of 512 tokens, GB": peak})
 
 
 @computes("i-65b-consumer")
-def consumer_card() -> Computed:
+def _consumer_card() -> Computed:
     return Computed(four_bit_gigabytes("llama-65b") <= 24, {"weights, GB": four_bit_gigabytes("llama-65b"), "card, GB": 24})
 
 
 @computes("ov-qlora-quarter")
-def quarter_of_sixteen_bits() -> Computed:
+def _quarter_of_sixteen_bits() -> Computed:
     shares = {}
     for name in ("llama-7b", "llama-13b", "llama-65b"):
         shape = SHAPES[name]
@@ -166,14 +166,14 @@ def quarter_of_sixteen_bits() -> Computed:
 
 
 @computes("ov-8gb")
-def small_cards() -> Computed:
+def _small_cards() -> Computed:
     small, larger = (peak_memory(SHAPES[name], "qlora", 1, 512, checkpointing=True).total / 1e9
                      for name in ("llama-7b", "llama-13b"))
     return Computed(small <= 8 and larger <= 12, {"7B, peak, GB": small, "13B, peak, GB": larger})
 
 
 @computes("ql-four")
-def four_parts_of_qlora() -> Computed:
+def _four_parts_of_qlora() -> Computed:
     import bitsandbytes as bnb
 
     there = [hasattr(bnb.nn, "Linear4bit"), "quant_type" in inspect.signature(bnb.nn.LinearNF4.__base__.__init__).parameters,

@@ -37,14 +37,14 @@ def best_table() -> Tensor:
 
 
 @computes("ql-linear-def")
-def two_linear_tables() -> Computed:
+def _two_linear_tables() -> Computed:
     first, second = signed_levels(), linear_levels()
     same = len(first) == len(second) and torch.allclose(first, second)
     return Computed(same, {"levels from -7 to 7": len(first), "levels -1 + 2i/15": len(second)})
 
 
 @computes("ql-lloyd")
-def conditions_of_the_optimum() -> Computed:
+def _conditions_of_the_optimum() -> Computed:
     levels = best_table()
     middle = (levels[1:] + levels[:-1]) / 2
     edges = [-torch.inf, *middle.tolist(), torch.inf]
@@ -56,20 +56,20 @@ def conditions_of_the_optimum() -> Computed:
 
 
 @computes("ql-quantile-optimum")
-def equal_probabilities() -> Computed:
+def _equal_probabilities() -> Computed:
     quantile = gaussian_error(torch.special.ndtri((torch.arange(16, dtype=torch.float64) + 0.5) / 16))
     figures = {"medians of equal cells": quantile, "Lloyd and Max": gaussian_error(best_table())}
     return Computed(near(quantile, figures["Lloyd and Max"], 0.01), figures | {"NF4, best scale": least_error(nf4_levels())[0]})
 
 
 @computes("ql-ratedist")
-def bound_and_best_table() -> Computed:
+def _bound_and_best_table() -> Computed:
     bound, best = rate_distortion(4), gaussian_error(best_table())
     return Computed(near(bound, best, 0.05), {"bound at 4 bits": bound, "best sixteen levels": best})
 
 
 @computes("ql-infoopt")
-def codes_of_nf4() -> Computed:
+def _codes_of_nf4() -> Computed:
     codes, _ = quantize_blocks(normal_weights(), nf4_levels(), 64)
     shares = torch.bincount(codes.long(), minlength=16) / len(codes)
     entropy = code_entropy(codes)
@@ -78,7 +78,7 @@ def codes_of_nf4() -> Computed:
 
 
 @computes("ql-symmetry")
-def halves_of_nf4() -> Computed:
+def _halves_of_nf4() -> Computed:
     levels = nf4_levels()
     below, zero, above = int((levels < 0).sum()), int((levels == 0).sum()), int((levels > 0).sum())
     symmetric = torch.allclose(levels, -levels.flip(0))
@@ -86,7 +86,7 @@ def halves_of_nf4() -> Computed:
 
 
 @computes("ql-phi-form")
-def quantiles_with_infinite_ends() -> Computed:
+def _quantiles_with_infinite_ends() -> Computed:
     said = torch.tensor(norm.ppf([i / 15 for i in range(16)]))
     finite = said[1:-1]
     offset = 1 - (1 / 32 + 1 / 30) / 2
@@ -112,14 +112,14 @@ _quantile("ql-q3", 3, -0.8416)
 
 
 @computes("ql-q7")
-def quantiles_in_the_middle() -> Computed:
+def _quantiles_in_the_middle() -> Computed:
     found = [float(norm.ppf(i / 15)) for i in (7, 8, 9)]
     right = all(abs(a - b) < 1e-4 for a, b in zip(found, (-0.1006, 0.0, 0.1006), strict=True))
     return Computed(right, {f"Φ⁻¹({i}/15)": value for i, value in zip((7, 8, 9), found, strict=True)})
 
 
 @computes("ql-clamp")
-def ends_cut_to_one() -> Computed:
+def _ends_cut_to_one() -> Computed:
     levels = torch.tensor(norm.ppf([i / 15 for i in range(16)])).clone()
     levels[0], levels[-1] = -1.0, 1.0
     rising = bool((levels.diff() > 0).all())
@@ -127,7 +127,7 @@ def ends_cut_to_one() -> Computed:
 
 
 @computes("ql-list15")
-def sixteen_values() -> Computed:
+def _sixteen_values() -> Computed:
     said = [-1, -0.6962, -0.5251, -0.3949, -0.2844, -0.1848, -0.0911]
     said = [*said, 0, *(-value for value in reversed(said))]  # the negative half, mirrored
     levels = nf4_levels()
@@ -136,7 +136,7 @@ def sixteen_values() -> Computed:
 
 
 @computes("ql-global-absmax")
-def one_constant_or_many() -> Computed:
+def _one_constant_or_many() -> Computed:
     from bitsandbytes.functional import quantize_4bit
 
     w = normal_weights()[:65_536]
@@ -147,7 +147,7 @@ def one_constant_or_many() -> Computed:
 
 
 @computes("ql-nearest")
-def code_in_four_bits() -> Computed:
+def _code_in_four_bits() -> Computed:
     w = normal_weights()[:4096]
     codes, absmax = quantize_blocks(w, nf4_levels(), 64)
     packed = pack_codes(codes)
@@ -158,7 +158,7 @@ def code_in_four_bits() -> Computed:
 
 
 @computes("ql-round-index")
-def index_and_level() -> Computed:
+def _index_and_level() -> Computed:
     w, levels = normal_weights()[:64], nf4_levels()
     codes, absmax = quantize_blocks(w, levels, 64)
     by_level = torch.stack([levels[(x - levels).abs().argmin()] for x in w / absmax])
@@ -167,7 +167,7 @@ def index_and_level() -> Computed:
 
 
 @computes("ql-mse")
-def errors_of_two_tables() -> Computed:
+def _errors_of_two_tables() -> Computed:
     linear, nf4 = (block_error(normal_weights(), levels, 64) for levels in (linear_levels(), nf4_levels()))
     better = 100 * (1 - nf4 / linear)
     right = near(linear, 0.045, 0.1) and near(nf4, 0.032, 0.1) and near(better, 29, 0.1)
@@ -175,14 +175,14 @@ def errors_of_two_tables() -> Computed:
 
 
 @computes("ql-density")
-def distances_between_levels() -> Computed:
+def _distances_between_levels() -> Computed:
     gaps = nf4_levels().diff()
     falls = bool((gaps[:8].diff() < 0).all() and (gaps[8:].diff() > 0).all())
     return Computed(falls, {"smallest distance": gaps.min().item(), "largest distance": gaps.max().item()})
 
 
 @computes("ql-dequant")
-def back_from_codes() -> Computed:
+def _back_from_codes() -> Computed:
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
     w = normal_weights()[:16_384]
@@ -196,7 +196,7 @@ def back_from_codes() -> Computed:
 
 
 @computes("q-qlora-def")
-def adapter_on_four_bits() -> Computed:
+def _adapter_on_four_bits() -> Computed:
     from courselib.lora.inject import add_lora
 
     model = add_lora(torch.nn.Sequential(FourBitLinear(torch.nn.Linear(64, 64))), ["0"], rank=4)

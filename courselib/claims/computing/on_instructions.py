@@ -16,14 +16,14 @@ from courselib.instruction.quality import break_even_quality
 
 
 @computes("ov-halluc")
-def invented_after_tuning() -> Computed:
+def _invented_after_tuning() -> Computed:
     found = table_of("inventing").summary()
     nothing, new = (100 * found[name]["invented"].mean for name in ("nothing", "new"))
     return Computed(new < nothing, {"invents before, %": nothing, "after new facts, %": new})
 
 
 @computes("p0-stages")
-def every_objective_with_adapters() -> Computed:
+def _every_objective_with_adapters() -> Computed:
     from courselib.instruction.small import fresh_llama
     from courselib.instruction.stages import LINEAR_LAYERS
     from courselib.lora.inject import add_lora
@@ -46,7 +46,7 @@ def every_objective_with_adapters() -> Computed:
 
 
 @computes("sft-template")
-def one_template_of_many() -> Computed:
+def _one_template_of_many() -> Computed:
     text = render_chat(messages_of("Say hello.", "Hello.", system="Be kind."))
     marks = ("<|system|>", "<|user|>", "<|assistant|>")
     return Computed(all(mark in text for mark in marks), {"marks of a role": sum(text.count(mark) for mark in marks)})
@@ -61,7 +61,7 @@ def _batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 @computes("sft-mask")
-def only_the_assistant() -> Computed:
+def _only_the_assistant() -> Computed:
     from trl import SFTConfig
 
     logits, ids, mask = _batch()
@@ -73,7 +73,7 @@ def only_the_assistant() -> Computed:
 
 
 @computes("sft-xnotation")
-def two_meanings_of_x() -> Computed:
+def _two_meanings_of_x() -> Computed:
     instruction, response = "Say hello.", "Hello."
     whole = render_chat(messages_of(instruction, response, system="Be kind."))
     figures = {"responses in the first x": whole.count(response), "in the second": instruction.count(response)}
@@ -81,7 +81,7 @@ def two_meanings_of_x() -> Computed:
 
 
 @computes("sft-loss")
-def mean_over_the_response() -> Computed:
+def _mean_over_the_response() -> Computed:
     logits, ids, mask = _batch()
     row = slice(0, 1)
     log_p = logits[row, :-1].log_softmax(-1).gather(-1, ids[row, 1:, None])[..., 0]
@@ -93,21 +93,21 @@ def mean_over_the_response() -> Computed:
 
 
 @computes("sft-vs-cpt")
-def all_tokens_or_the_response() -> Computed:
+def _all_tokens_or_the_response() -> Computed:
     _, ids, mask = _batch()
     every, some = int((ids[:, 1:] != -100).sum()), int((response_labels(ids, mask)[:, 1:] != -100).sum())
     return Computed(some == int(mask.sum()) < every, {"tokens that count, CPT": every, "SFT": some})
 
 
 @computes("sft-cot")
-def divisor_of_a_chain() -> Computed:
+def _divisor_of_a_chain() -> Computed:
     steps = [torch.full((n,), -1.0) for n in (6, 4, 2)]  # two steps of reasoning and an answer, every token a nat
     said, found = mean_over_steps(steps), chain_loss(steps)
     return Computed(abs(said - found) < 1e-9, {"over tokens": found, "over K + 1": said})
 
 
 @computes("sft-cot-measure")
-def reasons_that_are_followed() -> Computed:
+def _reasons_that_are_followed() -> Computed:
     found = table_of("reasons").summary()["all"]
     figures = {name: found[name].mean for name in ("right", "led astray", "in spite")}
     names = ("own reasons, own answer", "another's reasons, another's answer", "another's reasons, own answer")
@@ -116,7 +116,7 @@ def reasons_that_are_followed() -> Computed:
 
 
 @computes("sft-length")
-def weight_by_length() -> Computed:
+def _weight_by_length() -> Computed:
     weights = [length_weight(n, 4, 0.5) for n in (1, 4, 5, 6)]
     shorter = expected_length(range(1, 11), 4, 0.5) < expected_length(range(1, 11), 4, 0.0)
     right = weights[:2] == [1.0, 1.0] and weights[2] > weights[3]
@@ -124,7 +124,7 @@ def weight_by_length() -> Computed:
 
 
 @computes("sft-quality-law")
-def exchangeable_by_the_law() -> Computed:
+def _exchangeable_by_the_law() -> Computed:
     beta = 0.3
     law = {(n, q): (n * q) ** beta for n, q in ((1000, 0.4), (2000, 0.4), (1000, 0.8))}
     more_data, better_data = law[2000, 0.4] / law[1000, 0.4], law[1000, 0.8] / law[1000, 0.4]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from courselib.claims.computed import Computed, computes
-from courselib.claims.computing.on_adapter_counts import bert_parameters, near, static_bytes_of_bert
+from courselib.claims.computing.on_adapter_counts import near, static_bytes_of_bert, weights_of_bert
 from courselib.claims.computing.on_adapter_layers import filled_layer, forward_flops
 from courselib.lora.counting import attention_budget, gpt3_reduction
 from courselib.lora.spending import step_flops
@@ -24,17 +24,17 @@ def shares_of_lora() -> dict[str, float]:
         "GPT-3, rank 4": 100 / gpt3_reduction(4).whole_model,
         "Llama 7B, rank 8": 100 * attention_budget(4096, 32, 2, 8)[0] / (llama.linear + llama.other),
         "Llama 7B, rank 16, all layers": 100 * all_linear / (llama.linear + llama.other),
-        "BERT-base, rank 8": 100 * attention_budget(768, 12, 2, 8)[0] / bert_parameters(),
+        "BERT-base, rank 8": 100 * attention_budget(768, 12, 2, 8)[0] / weights_of_bert(),
     }
 
 
 @computes("q-01pct")
-def at_most_a_thousandth() -> Computed:
+def _at_most_a_thousandth() -> Computed:
     return Computed(all(share <= 0.1 for share in shares_of_lora().values()), shares_of_lora())
 
 
 @computes("ov-lora-pct")
-def three_ranges_at_once() -> Computed:
+def _three_ranges_at_once() -> Computed:
     shares = shares_of_lora().values()
     inside = [sum(low <= share <= high for share in shares) for low, high in ((0.1, 1), (0, 0.1), (0.01, 1))]
     names = ("0.1 to 1 %", "up to 0.1 %", "0.01 to 1 %")
@@ -43,12 +43,12 @@ def three_ranges_at_once() -> Computed:
 
 
 @computes("p0-ratio")
-def a_hundredth_of_a_percent_to_one() -> Computed:
+def _a_hundredth_of_a_percent_to_one() -> Computed:
     return Computed(all(0.01 <= share <= 1 for share in shares_of_lora().values()), shares_of_lora())
 
 
 @computes("q-optionB-peft")
-def frozen_and_yet_tuned() -> Computed:
+def _frozen_and_yet_tuned() -> Computed:
     layer = filled_layer()
     frozen = not layer.base_layer.weight.requires_grad
     x = torch.randn(5, 12, dtype=torch.float64)
@@ -57,7 +57,7 @@ def frozen_and_yet_tuned() -> Computed:
 
 
 @computes("ov-table-col")
-def two_questions_at_once() -> Computed:
+def _two_questions_at_once() -> Computed:
     from courselib.instruction.small import fresh_llama
     from courselib.instruction.stages import LINEAR_LAYERS
     from courselib.lora.inject import add_lora, trainable_report
@@ -72,15 +72,15 @@ def two_questions_at_once() -> Computed:
 
 @computes("ov-adapter-pct")
 @computes("ad-12")
-def adapters_in_bert() -> Computed:
+def _adapters_in_bert() -> Computed:
     one = 12 * bottleneck_parameters(768, 64)
-    shares = [100 * n * one / bert_parameters() for n in (1, 2)]
+    shares = [100 * n * one / weights_of_bert() for n in (1, 2)]
     return Computed(1 <= shares[0] < shares[1] < 5 and near(one, 1.2e6, 0.02),
                     {"one a layer": one, "one a layer, %": shares[0], "two a layer, %": shares[1]})
 
 
 @computes("ov-light")
-def size_after_merging() -> Computed:
+def _size_after_merging() -> Computed:
     layer, x = filled_layer(64, 64), torch.randn(8, 64, dtype=torch.float64)
     plain, beside, numbers = forward_flops(layer.base_layer, x), forward_flops(layer, x), layer.base_layer.weight.numel()
     layer.merge()
@@ -89,14 +89,14 @@ def size_after_merging() -> Computed:
 
 
 @computes("ov-nogpu")
-def what_still_has_to_fit() -> Computed:
+def _what_still_has_to_fit() -> Computed:
     full, lora = static_bytes_of_bert()
     seven = peak_memory(SHAPES["llama-7b"], "lora", 1, 512).total / 1e9
     return Computed(seven <= 8, {"7B with LoRA, 16 bits, GB": seven, "BERT, full, GB": full / 1e9, "BERT, LoRA, GB": lora / 1e9})
 
 
 @computes("ov-peft-main")
-def memory_more_than_operations() -> Computed:
+def _memory_more_than_operations() -> Computed:
     from courselib.lora.inject import add_lora
 
     full, lora = static_bytes_of_bert()
@@ -122,21 +122,21 @@ def places_of_adapters() -> list[str]:
 
 
 @computes("ov-adapter-between")
-def inside_a_block() -> Computed:
+def _inside_a_block() -> Computed:
     found = places_of_adapters()
     inside = sum("layer." in name for name in found)
     return Computed(inside == 0, {"adapters": len(found), "inside a block": inside})
 
 
 @computes("ad-place")
-def behind_attention() -> Computed:
+def _behind_attention() -> Computed:
     found = places_of_adapters()
     behind = sum("attention" in name for name in found)
     return Computed(behind > 0, {"adapters": len(found), "behind attention": behind, "behind the MLP": len(found) - behind})
 
 
 @computes("p0-full-vs-peft")
-def changes_beside_the_weights() -> Computed:
+def _changes_beside_the_weights() -> Computed:
     layer, x = filled_layer(), torch.randn(5, 12, dtype=torch.float64)
     W = layer.base_layer.weight + layer.delta_weight()
     apart = (layer(x) - nn.functional.linear(x, W, layer.base_layer.bias)).abs().max().item()
@@ -144,7 +144,7 @@ def changes_beside_the_weights() -> Computed:
 
 
 @computes("ad-form")
-def detour_with_a_residual() -> Computed:
+def _detour_with_a_residual() -> Computed:
     torch.manual_seed(0)
     adapter, h = Bottleneck(48, 8, std=0.1), torch.randn(5, 48)
     by_formula = h + adapter.up(torch.relu(adapter.down(h)))
@@ -154,20 +154,20 @@ def detour_with_a_residual() -> Computed:
 
 
 @computes("ad-count")
-def numbers_of_an_adapter() -> Computed:
+def _numbers_of_an_adapter() -> Computed:
     exact = sum(p.numel() for p in Bottleneck(768, 64).parameters())
     right = near(98_304, exact, 0.01) and exact == bottleneck_parameters(768, 64)
     return Computed(right, {"exact": exact, "without biases": 2 * 64 * 768})
 
 
 @computes("ad-lora-count")
-def adapter_beside_lora() -> Computed:
+def _adapter_beside_lora() -> Computed:
     lora = attention_budget(768, 12, 4, 16)[0]
     return Computed(lora == 12 * 4 * 16 * (768 + 768), {"LoRA, rank 16": lora, "adapters of 64, no biases": 12 * 2 * 768 * 64})
 
 
 @computes("ad-latency")
-def operations_that_stay() -> Computed:
+def _operations_that_stay() -> Computed:
     x = torch.randn(8, 64)
     plain, behind = nn.Linear(64, 64), nn.Sequential(nn.Linear(64, 64), Bottleneck(64, 8))
     layer = filled_layer(64, 64)

@@ -44,7 +44,7 @@ def _largest(*differences: Tensor) -> float:
 
 
 @computes("rl-sft-gap")
-def probability_and_reward() -> Computed:
+def _probability_and_reward() -> Computed:
     reference, reward = small_world()
     shifted = _largest(exact_preferences(reward) - exact_preferences(reward + 7))  # the same preferences, another reward
     apart = _largest(reference - (reward + 7))
@@ -52,7 +52,7 @@ def probability_and_reward() -> Computed:
 
 
 @computes("rl-bt")
-def sigma_and_softmax() -> Computed:
+def _sigma_and_softmax() -> Computed:
     _, r = small_world()
     by_softmax = torch.stack([r[:-1], r[1:]], -1).softmax(-1)[:, 0]
     apart = _largest(prefers(r[:-1], r[1:]) - by_softmax)
@@ -67,7 +67,7 @@ def _reward_model() -> tuple[nn.Module, RewardModel, Tensor]:
 
 
 @computes("rl-rm-head")
-def one_number_from_a_vector() -> Computed:
+def _one_number_from_a_vector() -> Computed:
     _, model, ids = _reward_model()
     nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(0))
     h = model.body(input_ids=ids).last_hidden_state[:, -1]
@@ -76,14 +76,14 @@ def one_number_from_a_vector() -> Computed:
 
 
 @computes("rl-rm-init")
-def body_of_a_reward_model() -> Computed:
+def _body_of_a_reward_model() -> Computed:
     causal, model, _ = _reward_model()
     same = all(torch.equal(a, b) for a, b in zip(causal.base_model.parameters(), model.body.parameters(), strict=True))
     return Computed(same, {"loss at the start": float(pairwise_loss(torch.zeros(3), torch.zeros(3)))})
 
 
 @computes("rl-rm-loss")
-def two_forms_of_the_loss() -> Computed:
+def _two_forms_of_the_loss() -> Computed:
     _, r = small_world()
     chosen, rejected = r[:-1], r[1:]
     by_hand = (1 + (rejected - chosen).exp()).log().mean()
@@ -92,7 +92,7 @@ def two_forms_of_the_loss() -> Computed:
 
 
 @computes("rl-rm-monotone")
-def loss_by_margin() -> Computed:
+def _loss_by_margin() -> Computed:
     margins = torch.linspace(-8, 8, 65, dtype=torch.float64, requires_grad=True)
     loss = -F.logsigmoid(margins)
     (slope,) = torch.autograd.grad(loss.sum(), margins)
@@ -103,7 +103,7 @@ def loss_by_margin() -> Computed:
 
 @computes("rl-obj")
 @computes("dpo-opt")
-def optimum_of_the_objective() -> Computed:
+def _optimum_of_the_objective() -> Computed:
     reference, reward = small_world()
     beta = 0.5
     best = optimum(reference, reward, beta)
@@ -114,7 +114,7 @@ def optimum_of_the_objective() -> Computed:
 
 
 @computes("rl-kl-pos")
-def divergence_is_never_negative() -> Computed:
+def _divergence_is_never_negative() -> Computed:
     reference, reward = small_world()
     others = _policies()
     kl = divergence(others, reference)
@@ -125,7 +125,7 @@ def divergence_is_never_negative() -> Computed:
 
 
 @computes("rl-ratio")
-def ratio_of_a_token() -> Computed:
+def _ratio_of_a_token() -> Computed:
     generator = torch.Generator().manual_seed(0)
     new, old = (torch.randn(6, 9, generator=generator).log_softmax(-1) for _ in range(2))
     said = torch.arange(6)
@@ -136,7 +136,7 @@ def ratio_of_a_token() -> Computed:
 
 
 @computes("rl-adv")
-def one_advantage_for_all_tokens() -> Computed:
+def _one_advantage_for_all_tokens() -> Computed:
     rewards = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
     flat = torch.tensor([0.4, 0.4, 0.4, 0.4, 0.0], dtype=torch.float64)
     rising = torch.tensor([0.2, 0.4, 0.6, 0.8, 0.0], dtype=torch.float64)
@@ -146,7 +146,7 @@ def one_advantage_for_all_tokens() -> Computed:
 
 
 @computes("rl-ppo-clip")
-def corners_of_the_clip() -> Computed:
+def _corners_of_the_clip() -> Computed:
     corners = {(rho, sign): slope for rho, sign, _, slope in ppo.clip_corners(0.2)}
     right = (corners[1.5, 1], corners[0.5, 1], corners[1.5, -1], corners[0.5, -1]) == (0, -1, 1, 0)
     return Computed(right, {"slope at 1.5, A = 1": corners[1.5, 1], "at 0.5, A = 1": corners[0.5, 1],
@@ -158,7 +158,7 @@ def _default(config: type, name: str) -> float:
 
 
 @computes("rl-eps")
-def epsilon_in_trl() -> Computed:
+def _epsilon_in_trl() -> Computed:
     from trl import GRPOConfig
 
     epsilon = _default(GRPOConfig, "epsilon")
@@ -166,7 +166,7 @@ def epsilon_in_trl() -> Computed:
 
 
 @computes("rl-beta-range")
-def beta_in_trl() -> Computed:
+def _beta_in_trl() -> Computed:
     from trl import DPOConfig
 
     beta = _default(DPOConfig, "beta")
@@ -174,7 +174,7 @@ def beta_in_trl() -> Computed:
 
 
 @computes("rl-total-sign")
-def sign_of_the_whole_loss() -> Computed:
+def _sign_of_the_whole_loss() -> Computed:
     reference, reward = small_world()
     means = {sign: improve(reference, reward, sign=sign, steps=40).expected(reward) for sign in (1, -1)}
     gained = {sign: float(mean[-1] - mean[0]) for sign, mean in means.items()}
@@ -182,7 +182,7 @@ def sign_of_the_whole_loss() -> Computed:
 
 
 @computes("rl-vf")
-def value_that_is_learned() -> Computed:
+def _value_that_is_learned() -> Computed:
     returns = torch.tensor([0.0, 1.0, 1.0, 2.0], dtype=torch.float64)
     grid = torch.linspace(0, 2, 201, dtype=torch.float64)
     best = grid[((grid[:, None] - returns) ** 2).mean(1).argmin()]
@@ -198,7 +198,7 @@ def _hacked(beta: float) -> tuple[float, float]:
 
 
 @computes("rl-hack-table")
-def remedies_that_bound() -> Computed:
+def _remedies_that_bound() -> Computed:
     (free, _), (held, _) = _hacked(0.05), _hacked(1.0)
     reference, reward = small_world()
     moved = [float(improve(reference, 5 * reward, epsilon=epsilon, steps=20, epochs=8).divergences()[-1])
@@ -208,7 +208,7 @@ def remedies_that_bound() -> Computed:
 
 
 @computes("rl-beta-lim")
-def limits_of_beta() -> Computed:
+def _limits_of_beta() -> Computed:
     reference, reward = small_world()
     far, near = (0.5 * float((optimum(reference, reward, beta) - reference).abs().sum()) for beta in (1e-3, 1e3))
     best = float(optimum(reference, reward, 1e-3)[reward.argmax()])
@@ -217,7 +217,7 @@ def limits_of_beta() -> Computed:
 
 
 @computes("dpo-inv")
-def reward_of_a_policy() -> Computed:
+def _reward_of_a_policy() -> Computed:
     reference, reward = small_world()
     found = implied_reward(optimum(reference, reward, 0.5), reference, 0.5) + 0.5 * log_partition(reference, reward, 0.5)
     apart = _largest(found - reward)
@@ -225,7 +225,7 @@ def reward_of_a_policy() -> Computed:
 
 
 @computes("dpo-loss")
-def partition_that_cancels() -> Computed:
+def _partition_that_cancels() -> Computed:
     reference, reward = small_world()
     beta, policy = 0.5, optimum(reference, reward, 0.5)
     log_ratio = (policy / reference).log()
@@ -239,7 +239,7 @@ def partition_that_cancels() -> Computed:
 
 
 @computes("dpo-table")
-def what_dpo_needs() -> Computed:
+def _what_dpo_needs() -> Computed:
     from courselib.lab.measured import kept
 
     found = {name: kept("preference")["summary"][name]["win, %"][0] for name in ("DPO", "KL")}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from courselib.claims.computed import Computed, computes
-from courselib.claims.computing.on_adapter_counts import bert_parameters, bert_with_lora
+from courselib.claims.computing.on_adapter_counts import bert_with_lora, weights_of_bert
 from courselib.peft_family.bottleneck import bottleneck_parameters
 from courselib.peft_family.prefix import prefix_attention, prefix_parameters, prefix_share
 from courselib.peft_family.prompts import prompt_parameters
@@ -35,7 +35,7 @@ def small_llama() -> Any:
 
 
 @computes("pf-form")
-def where_a_prefix_stands() -> Computed:
+def _where_a_prefix_stands() -> Computed:
     from courselib.peft_family.prefix import Prefixed
 
     model, ids = small_llama()
@@ -48,7 +48,7 @@ def where_a_prefix_stands() -> Computed:
 
 
 @computes("pf-vs-prompt")
-def prompt_and_prefix() -> Computed:
+def _prompt_and_prefix() -> Computed:
     from courselib.peft_family.prefix import Prefixed
     from courselib.peft_family.prompts import SoftPrompt
 
@@ -59,20 +59,20 @@ def prompt_and_prefix() -> Computed:
 
 
 @computes("pf-count")
-def numbers_of_a_prefix() -> Computed:
+def _numbers_of_a_prefix() -> Computed:
     in_peft = trained_in_bert("prefix", 10)
     assert in_peft == prefix_parameters(12, 10, 768)
     return Computed(in_peft == 10 * 768 * 12, {"in peft": in_peft, "l d L": 10 * 768 * 12})
 
 
 @computes("pt2-count")
-def numbers_of_p_tuning_v2() -> Computed:
+def _numbers_of_p_tuning_v2() -> Computed:
     in_peft = trained_in_bert("prefix", 20)
     return Computed(in_peft == 12 * 20 * 768, {"in peft": in_peft, "L l d": 12 * 20 * 768})
 
 
 @computes("pt2-form")
-def length_in_every_layer() -> Computed:
+def _length_in_every_layer() -> Computed:
     from courselib.peft_family.prefix import Prefixed
 
     model, ids = small_llama()
@@ -89,7 +89,7 @@ def length_in_every_layer() -> Computed:
 
 
 @computes("pf-context")
-def room_in_the_context() -> Computed:
+def _room_in_the_context() -> Computed:
     from courselib.peft_family.prompts import SoftPrompt
 
     model, ids = small_llama()
@@ -103,13 +103,13 @@ def room_in_the_context() -> Computed:
 
 
 @computes("pf-len")
-def usual_prefixes() -> Computed:
-    shares = [100 * prefix_parameters(12, length, 768) / bert_parameters() for length in (10, 20)]
+def _usual_prefixes() -> Computed:
+    shares = [100 * prefix_parameters(12, length, 768) / weights_of_bert() for length in (10, 20)]
     return Computed(0.1 < shares[0] < shares[1] < 1, {"length 10, %": shares[0], "length 20, %": shares[1]})
 
 
 @computes("prm-count")
-def numbers_of_a_prompt() -> Computed:
+def _numbers_of_a_prompt() -> Computed:
     in_peft = trained_in_bert("prompt", 20)
     return Computed(in_peft == 20 * 768 == prompt_parameters(20, 768), {"in peft": in_peft})
 
@@ -120,7 +120,7 @@ def _attention() -> tuple[torch.Tensor, ...]:
 
 
 @computes("uni-form")
-def what_a_prefix_adds() -> Computed:
+def _what_a_prefix_adds() -> Computed:
     q, k, v, prefix_k, prefix_v = _attention()
     before = (q @ k.T / 8**0.5).softmax(1) @ v
     added = [prefix_attention(q, k, value, prefix_k, prefix_v) - (q @ k.T / 8**0.5).softmax(1) @ value for value in (v, 2 * v)]
@@ -132,7 +132,7 @@ def what_a_prefix_adds() -> Computed:
 
 
 @computes("uni-table")
-def column_of_counts() -> Computed:
+def _column_of_counts() -> Computed:
     said = {"prefix": 10 * 12 * 768, "P-tuning v2": 12 * 10 * 768, "prompt": 10 * 768}
     prefix, prompt = (trained_in_bert(kind, 10) for kind in ("prefix", "prompt"))
     found = {"prefix": prefix, "P-tuning v2": prefix, "prompt": prompt}
@@ -140,7 +140,7 @@ def column_of_counts() -> Computed:
 
 
 @computes("q-class-prefix")
-def family_of_prefix_tuning() -> Computed:
+def _family_of_prefix_tuning() -> Computed:
     from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig
 
     kinds = [config(task_type="CAUSAL_LM").is_prompt_learning if config is LoraConfig else
@@ -152,8 +152,8 @@ def family_of_prefix_tuning() -> Computed:
 
 
 @computes("m-adapter-table")
-def three_rows_of_a_table() -> Computed:
-    everything = bert_parameters()
+def _three_rows_of_a_table() -> Computed:
+    everything = weights_of_bert()
     adapter, lora, prefix = (100 * n / everything for n in (
         24 * bottleneck_parameters(768, 64), bert_with_lora()[0], trained_in_bert("prefix", 10)))
     inside = 1 <= adapter <= 5 and 0.1 <= lora <= 1 and 0.01 <= prefix <= 0.1

@@ -43,14 +43,14 @@ def _parts() -> tuple[torch.Tensor, ...]:
 
 
 @computes("ve-form")
-def lengths_of_the_vectors() -> Computed:
+def _lengths_of_the_vectors() -> Computed:
     layer = peft_vera()
     b, d = (len(layer.get_parameter(f"vera_lambda_{name}.default")) for name in ("b", "d"))
     return Computed((b, d) == (64, 48), {"length of b": b, "length of d": d})
 
 
 @computes("ve-forward")
-def vector_behind_a() -> Computed:
+def _vector_behind_a() -> Computed:
     x, _, A, B, _, b = _parts()
     a = torch.ones(D_IN, dtype=torch.float64)
     try:
@@ -61,7 +61,7 @@ def vector_behind_a() -> Computed:
 
 
 @computes("ve-init")
-def start_of_vera() -> Computed:
+def _start_of_vera() -> Computed:
     layer = peft_vera()
     b, d = (layer.get_parameter(f"vera_lambda_{name}.default").mean().item() for name in ("b", "d"))
     A, B = shared_projections(8, 48, 64)
@@ -70,7 +70,7 @@ def start_of_vera() -> Computed:
 
 
 @computes("ve-rand")
-def one_pair_for_all_layers() -> Computed:
+def _one_pair_for_all_layers() -> Computed:
     model = add_vera(nn.Sequential(nn.Linear(48, 64), nn.Linear(64, 32)), ["0", "1"], rank=8)
     (A, B), (A2, B2) = model[0].shared, model[1].shared
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -89,26 +89,26 @@ def _gradient_errors() -> tuple[float, float, bool]:
 
 
 @computes("ve-gradb")
-def gradient_of_the_outer_vector() -> Computed:
+def _gradient_of_the_outer_vector() -> Computed:
     _, error, _ = _gradient_errors()
     return Computed(error < 1e-10, {"apart from autograd": error})
 
 
 @computes("ve-grada")
-def gradient_of_the_inner_vector() -> Computed:
+def _gradient_of_the_inner_vector() -> Computed:
     error, _, as_said = _gradient_errors()
     return Computed(as_said, {"apart from autograd, the right one": error, "length as said": D_IN, "length of d": RANK})
 
 
 @computes("ve-count")
-def numbers_of_a_vera_layer() -> Computed:
+def _numbers_of_a_vera_layer() -> Computed:
     trained, full, lora = vera_parameters(4096, 4096, 8), 4096**2, parameter_count(4096, 4096, 8)
     figures = {"trained": trained, "full over VeRA": full / trained, "LoRA over VeRA": lora / trained}
     return Computed(trained == 8192 and full / trained == 2048, figures)
 
 
 @computes("ve-gpt3")
-def files_of_gpt3() -> Computed:
+def _files_of_gpt3() -> Computed:
     matrices, width = 192, 12_288
     lora = {(rank, size): matrices * parameter_count(width, width, rank) * size / 1e6 for rank in (4, 8) for size in (2, 4)}
     vera = {(rank, size): matrices * vera_parameters(width, width, rank) * size / 1e6 for rank in (1, 4, 8) for size in (2, 4)}
@@ -118,7 +118,7 @@ def files_of_gpt3() -> Computed:
 
 
 @computes("ve-jl")
-def distances_in_eight_dimensions() -> Computed:
+def _distances_in_eight_dimensions() -> Computed:
     points = torch.randn(60, 256, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     ratios = torch.cat([projected_distances(points, 8, seed) for seed in range(20)])
     kept = 100 * ((ratios - 1).abs() < 0.1).double().mean().item()
@@ -127,7 +127,7 @@ def distances_in_eight_dimensions() -> Computed:
 
 
 @computes("ve-table")
-def rank_that_a_table_implies() -> Computed:
+def _rank_that_a_table_implies() -> Computed:
     layers, matrices, width, said = 24, 2, 1024, 44_000
     rank = said / (layers * matrices) - width
     figures = {"rank that 0.044 M would mean": rank, "smallest possible, thousands": layers * matrices * (width + 1) / 1000}
@@ -135,7 +135,7 @@ def rank_that_a_table_implies() -> Computed:
 
 
 @computes("ve-time")
-def operations_of_vera() -> Computed:
+def _operations_of_vera() -> Computed:
     x, A_B = torch.randn(16, 256), shared_projections(8, 256, 256)
     lora, vera = (forward_flops(layer, x) for layer in (
         LinearLoRA(nn.Linear(256, 256), 8), LinearVeRA(nn.Linear(256, 256), *A_B)))

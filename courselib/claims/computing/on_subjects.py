@@ -16,7 +16,7 @@ def _alpha_bar(t: Tensor) -> Tensor:
 
 
 @computes("db-loss")
-def noise_or_picture() -> Computed:
+def _noise_or_picture() -> Computed:
     generator = torch.Generator().manual_seed(0)
     x0, noise, guess = (torch.randn(6, 16, generator=generator, dtype=torch.float64) for _ in range(3))
     abar = _alpha_bar(torch.tensor([10, 100, 300, 500, 700, 900]))[:, None]
@@ -29,7 +29,7 @@ def noise_or_picture() -> Computed:
 
 
 @computes("db-ppl")
-def two_halves_of_a_batch() -> Computed:
+def _two_halves_of_a_batch() -> Computed:
     generator = torch.Generator().manual_seed(0)
     predicted, noise = (torch.randn(4, 3, 8, 8, generator=generator) for _ in range(2))  # two of the subject, two of the class
     subject, prior = ((p - n).square().mean() for p, n in zip(predicted.chunk(2), noise.chunk(2), strict=True))
@@ -40,7 +40,7 @@ def two_halves_of_a_batch() -> Computed:
 
 
 @computes("db-kl")
-def denoising_and_divergence() -> Computed:
+def _denoising_and_divergence() -> Computed:
     generator = torch.Generator().manual_seed(0)
     x0 = 0.6 + 0.8 * torch.randn(20_000, generator=generator, dtype=torch.float64)  # what the base model makes
     noise, abar = torch.randn(20_000, generator=generator, dtype=torch.float64), _alpha_bar(torch.tensor(300))
@@ -63,14 +63,14 @@ def _pulled(weight: float) -> tuple[float, float]:
 
 
 @computes("db-lam-lim")
-def limits_of_the_weight() -> Computed:
+def _limits_of_the_weight() -> Computed:
     (near_subject, _), (_, near_prior) = _pulled(1e-4), _pulled(1e4)
     figures = {"λ small, from the subject": near_subject, "λ large, from the prior": near_prior}
     return Computed(near_subject < 1e-3 and near_prior < 1e-3, figures)
 
 
 @computes("db-lam-why")
-def size_of_the_class_set() -> Computed:
+def _size_of_the_class_set() -> Computed:
     torch.manual_seed(0)
     model = nn.Linear(8, 8)
     subject, prior = torch.randn(4, 8), torch.randn(200, 8)
@@ -84,7 +84,7 @@ def size_of_the_class_set() -> Computed:
 
 
 @computes("db-batch")
-def in_turn_or_together() -> Computed:
+def _in_turn_or_together() -> Computed:
     torch.manual_seed(0)
     rows, target = torch.randn(2, 8), torch.randn(2, 8)
     ends = {}
@@ -104,7 +104,7 @@ def in_turn_or_together() -> Computed:
 
 @computes("db-lora-add")
 @torch.no_grad()
-def added_to_the_output() -> Computed:
+def _added_to_the_output() -> Computed:
     torch.manual_seed(0)
     first, second = (LinearLoRA(layer.double(), 2, 2) for layer in (nn.Linear(8, 16), nn.Linear(16, 8)))
     network, x, outputs = nn.Sequential(first, nn.Tanh(), second), torch.randn(64, 8, dtype=torch.float64), {}
@@ -120,7 +120,7 @@ def added_to_the_output() -> Computed:
 
 
 @computes("chk-ppl")
-def noisy_picture_of_the_prior() -> Computed:
+def _noisy_picture_of_the_prior() -> Computed:
     generator = torch.Generator().manual_seed(0)
     x, x_prior, noise, noise_prior = (torch.randn(4000, 8, generator=generator, dtype=torch.float64) for _ in range(4))
     abar = 0.5

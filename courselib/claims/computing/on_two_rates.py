@@ -24,19 +24,19 @@ def _in_peft(ratio: float = 16.0) -> tuple[float, float]:
 
 
 @computes("lp-dir")
-def faster_of_the_two() -> Computed:
+def _faster_of_the_two() -> Computed:
     rate_A, rate_B = _in_peft()
     return Computed(rate_A > rate_B, {"rate of B over rate of A": rate_B / rate_A})
 
 
 @computes("lp-16")
-def ratio_of_sixteen() -> Computed:
+def _ratio_of_sixteen() -> Computed:
     rate_A, rate_B = _in_peft(16.0)
     return Computed(math.isclose(rate_A / rate_B, 16), {"rate of A over rate of B": rate_A / rate_B})
 
 
 @computes("lp-formula")
-def ratio_at_the_start() -> Computed:
+def _ratio_at_the_start() -> Computed:
     torch.manual_seed(0)
     layer = LinearLoRA(nn.Linear(64, 48), 8)
     A, B = layer.lora_A["default"].weight, layer.lora_B["default"].weight
@@ -54,13 +54,13 @@ def largest_rate(curvatures: tuple[float, ...]) -> float:
 
 
 @computes("lp-cond")
-def rate_that_a_condition_allows() -> Computed:
+def _rate_that_a_condition_allows() -> Computed:
     well, ill = largest_rate((1.0, 0.9)), largest_rate((1.0, 0.001))
     return Computed(ill > 1.05 * well, {"largest rate, well conditioned": well, "largest rate, ill conditioned": ill})
 
 
 @computes("lp-dB")
-def which_moves_further() -> Computed:
+def _which_moves_further() -> Computed:
     torch.manual_seed(0)
     layer, x = LinearLoRA(nn.Linear(64, 48), 8), torch.randn(16, 64)
     A, B = layer.lora_A["default"].weight, nn.init.normal_(layer.lora_B["default"].weight)
@@ -76,13 +76,13 @@ def which_moves_further() -> Computed:
 
 
 @computes("lp-scale")
-def one_over_the_root() -> Computed:
+def _one_over_the_root() -> Computed:
     roots = {rank: 1 / math.sqrt(rank) for rank in (4, 16, 64)}
     return Computed(any(value >= 16 for value in roots.values()), {f"1/√r, rank {rank}": value for rank, value in roots.items()})
 
 
 @computes("lp-gradid")
-def sum_of_shapes() -> Computed:
+def _sum_of_shapes() -> Computed:
     A, B, grad = torch.randn(3, 7), torch.randn(5, 3), torch.randn(5, 7)  # r = 3, d = 5, k = 7
     try:
         fits = (grad @ B.T + A.T @ grad).shape == grad.shape
