@@ -169,7 +169,8 @@ def _quarter_of_sixteen_bits() -> Computed:
 def _small_cards() -> Computed:
     small, larger = (peak_memory(SHAPES[name], "qlora", 1, 512, checkpointing=True).total / 1e9
                      for name in ("llama-7b", "llama-13b"))
-    return Computed(small <= 8 and larger <= 12, {"7B, peak, GB": small, "13B, peak, GB": larger})
+    figures = {"7B, weights, GB": four_bit_gigabytes("llama-7b"), "13B, weights, GB": four_bit_gigabytes("llama-13b")}
+    return Computed(small <= 8 and larger <= 12, figures | {"7B, peak, GB": small, "13B, peak, GB": larger})
 
 
 @computes("ql-four")

@@ -175,3 +175,16 @@ def _operations_that_stay() -> Computed:
     more = 100 * (forward_flops(behind, x) / forward_flops(plain, x) - 1)
     merged = 100 * (forward_flops(layer, x.double()) / forward_flops(plain, x) - 1)
     return Computed(more > 0 and merged == 0, {"adapter, % more": more, "LoRA merged, % more": merged})
+
+
+@computes("q-95pct")
+@computes("z1-peft-perf")
+def _gains_in_the_race() -> Computed:
+    from courselib.lab.measured import kept
+
+    runs = {(run["setting"], run["seed"]): run["gain"] for run in kept("peft_race")["runs"]}
+    full = {seed: gain for (name, seed), gain in runs.items() if name == "full, no embeddings"}
+    shares = {}
+    for name in ("LoRA", "adapter", "prefix"):
+        shares[f"{name}, % of full's gain"] = 100 * sum(runs[name, seed] / gain for seed, gain in full.items()) / len(full)
+    return Computed(all(share >= 95 for share in shares.values()), shares)

@@ -48,7 +48,8 @@ def _probability_and_reward() -> Computed:
     reference, reward = small_world()
     shifted = _largest(exact_preferences(reward) - exact_preferences(reward + 7))  # the same preferences, another reward
     apart = _largest(reference - (reward + 7))
-    return Computed(apart > 1, {"preferences after +7, apart": shifted, "probability and reward apart": apart})
+    free = shifted < 1e-12 and apart > 0  # preferences leave the level of a reward open, so it is no probability
+    return Computed(free, {"preferences after +7, apart": shifted, "probability and reward apart": apart})
 
 
 @computes("rl-bt")

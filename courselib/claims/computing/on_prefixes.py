@@ -42,9 +42,8 @@ def _where_a_prefix_stands() -> Computed:
     layers = model.config.num_hidden_layers
     prefix = Prefixed(model, 3)
     read = prefix.keys_and_values(1)
-    at_the_input = len(read) == 0  # vectors before the text, and nothing in the layers
-    return Computed(at_the_input, {"layers": layers, "layers with keys of the prefix": len(read),
-                                   "positions more": prefix(input_ids=ids).logits.shape[1] - ids.shape[1]})
+    more = prefix(input_ids=ids).logits.shape[1] - ids.shape[1]  # 3, if the vectors stood before the input
+    return Computed(more == 3, {"layers": layers, "layers with keys of the prefix": len(read), "positions more": more})
 
 
 @computes("pf-vs-prompt")
