@@ -71,6 +71,32 @@ def check(
     raise typer.Exit(0 if sound and all(mark.state != State.NOT_MARKED for mark in marked) else 1)
 
 
+@app.command()
+def fits(
+    config: Annotated[str, typer.Argument(help="A config.json, its folder, or a model that the course knows, such as llama-7b.")],
+    method: Annotated[str, typer.Option(help="full, lora or qlora.")] = "qlora",
+    card: Annotated[float, typer.Option(metavar="GB", help="The memory of the card.")] = 24.0,
+    batch: Annotated[int, typer.Option(help="Texts at a time.")] = 1,
+    length: Annotated[int, typer.Option(help="Tokens of each text.")] = 512,
+    checkpointing: Annotated[bool, typer.Option(help="Compute activations twice rather than keep them.")] = False,
+) -> None:
+    """Say what a training step of a model would hold in memory, item by item, and whether that fits (chapter 10)."""
+    from courselib.qlora import memory
+
+    try:
+        peak = memory.peak_memory(memory.shape_of(config), method, batch, length, checkpointing=checkpointing)
+    except (ValueError, OSError) as error:
+        stop(f"{error}")
+    rows = table("item", "GB")
+    for name, gb in peak.items().items():
+        rows.add_row(name, f"{gb:.2f}")
+    rows.add_row("peak", f"{peak.total / memory.GB:.2f}")
+    Console().print(rows)
+    fit = peak.total / memory.GB <= card
+    say(f"It {'fits' if fit else 'does not fit'} on {card:g} GB.")
+    raise typer.Exit(0 if fit else 1)
+
+
 def doctor() -> None:
     """Say what this machine can do: above all, whether it can enclose submissions while they are graded."""
     from autograder.grading.doctor import SIGNS
