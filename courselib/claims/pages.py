@@ -34,7 +34,7 @@ def figures_of(line: Line) -> str:
 
 
 def as_table(lines: Sequence[Line]) -> str:
-    """The lines as an HTML table: what is said, the verdict, what was found, what was computed just now, and where the course shows it."""
+    """The lines as an HTML table: what is said, its verdict, what was found, what was computed now, where the course shows it."""
     cells = [
         (line.row.said, line.row.verdict, f"{line.row.found} {line.row.why}", figures_of(line), line.row.where or "")
         for line in lines
@@ -90,7 +90,7 @@ def found_by(lines: Sequence[Line], words: str, topic: str, verdict: str) -> lis
 
 
 def verdicts_by_topic(lines: Sequence[Line]) -> plt.Figure:
-    """Bars: of each topic, how many claims have which verdict. Counted are the rows; which of them were computed, the title says."""
+    """Bars: of each topic, how many claims have which verdict. The title is the caller's."""
     import matplotlib.pyplot as plt
 
     tally = counts(line.row for line in lines)
@@ -102,8 +102,8 @@ def verdicts_by_topic(lines: Sequence[Line]) -> plt.Figure:
         axis.barh(topics, width, left=left, color=SHADES[verdict], label=verdict, edgecolor="white", linewidth=0.8)
         for y, (count, start) in enumerate(zip(width, left, strict=True)):
             if count > 2:
-                dark = verdict in ("holds", "wrong")
-                axis.text(start + count / 2, y, str(count), ha="center", va="center", fontsize=11, color="white" if dark else "black")
+                ink = "white" if verdict in ("holds", "wrong") else "black"
+                axis.text(start + count / 2, y, str(count), ha="center", va="center", fontsize=11, color=ink)
         left += width
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
