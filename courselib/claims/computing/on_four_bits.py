@@ -120,8 +120,8 @@ def _quantiles_in_the_middle() -> Computed:
 
 @computes("ql-clamp")
 def _ends_cut_to_one() -> Computed:
-    levels = torch.tensor(norm.ppf([i / 15 for i in range(16)])).clone()
-    levels[0], levels[-1] = -1.0, 1.0
+    middle = torch.tensor(norm.ppf([i / 15 for i in range(1, 15)]))
+    levels = torch.cat([-torch.ones(1), middle, torch.ones(1)])
     rising = bool((levels.diff() > 0).all())
     return Computed(rising, {"first level": levels[0].item(), "second level": levels[1].item()})
 
