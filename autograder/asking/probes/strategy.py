@@ -1,7 +1,8 @@
-"""Probes of the topic `strategy`: a whole strategy, which gets a base model and hands back what it would change in it."""
+"""Probes of the topic `strategy`: settings, and a whole strategy, which gets a base model and returns changes to it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,28 @@ from torch.nn import functional as F
 from autograder.asking.probes.calling import call
 
 HIGHEST = 16  # the rank of a pair at most
+
+
+def within(answer: Callable, inputs: dict[str, Any]) -> tuple[str, ...]:
+    """Between which of the given `edges` each setting lies, in words: {name: rising numbers} -> one sentence a setting.
+
+    A number on an edge belongs to the side that `inputs["up"]` names for its setting and edge: it lists the edges that open the
+    place above them. Raises ValueError for a setting that is missing or no finite number.
+    """
+    settings = call(answer, {})
+    if not isinstance(settings, dict):
+        raise TypeError(f"a dict was expected, and {type(settings).__name__} came")
+    places = []
+    for name, edges in inputs["edges"].items():
+        if name not in settings:
+            raise ValueError(f"there is no {name!r} in your dict; it needs {', '.join(inputs['edges'])}")
+        value = float(settings[name])
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}, which is no finite number")
+        below = sum(value >= edge if edge in inputs["up"][name] else value > edge for edge in edges)
+        low, high = ("", *edges)[below], (*edges, "")[below]
+        places.append(f"above {low:g}" if high == "" else f"below {high:g}" if low == "" else f"{low:g} to {high:g}")
+    return tuple(places)
 
 
 class Reader:
