@@ -14,10 +14,12 @@ import functools
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from courselib.strategy.world import NEW, OLD, TOPICS, hidden, old_texts
+from courselib.lab.rates import falling_rate
+from courselib.lab.training import fit
+from courselib.strategy.world import LENGTH, NEW, OLD, TOPICS, hidden, old_texts
 
 WIDTH, HIDDEN = 24, 48
 TEXTS, STEPS, BATCH, RATE = 4000, 600, 64, 0.01
@@ -72,24 +74,47 @@ def fresh_weights(seed: int) -> dict[str, Tensor]:
     }  # fmt: skip
 
 
+class Tuned(nn.Module):
+    """A reader and changes to it that are parameters, so that `fit` can train them: `tuned(ids, task)` are logits.
+
+    `trained` says which weights change: with a rank by a pair (B, A), with 0 as a whole. B and whole changes begin at zero.
+    """
+
+    def __init__(self, reader: Reader, trained: dict[str, int]):
+        super().__init__()
+        self.reader = reader
+        self.wholes, self.Bs, self.As = nn.ParameterDict(), nn.ParameterDict(), nn.ParameterDict()
+        for name, rank in trained.items():
+            weight = reader.weights[name]
+            if rank:
+                self.Bs[name] = torch.zeros(len(weight), rank)  # (rows, rank)
+                self.As[name] = torch.randn(rank, weight.shape[1]) / weight.shape[1] ** 0.5  # (rank, columns)
+            else:
+                self.wholes[name] = torch.zeros_like(weight)
+
+    @property
+    def changes(self) -> Changes:
+        return dict(self.wholes.items()) | {name: (self.Bs[name], self.As[name]) for name in self.Bs}
+
+    def forward(self, ids: Tensor, task: str) -> Tensor:
+        return self.reader(ids, task, self.changes)
+
+
 @functools.cache
 def pretrained_reader(seed: int = 0) -> Reader:
     """A reader that has learned old words, topics and feelings; the new words and the head of the new task are as drawn."""
     rng = np.random.default_rng(seed)
-    texts = old_texts(TEXTS, rng)
-    start = fresh_weights(seed)
-    reader = Reader(start)
-    trained = {name: torch.zeros_like(w).requires_grad_() for name, w in start.items() if "new" not in name}
-    optimizer = torch.optim.Adam(trained.values(), lr=RATE)
-    for step in range(STEPS):
-        rows = torch.from_numpy(rng.integers(TEXTS, size=BATCH))
-        masked, words = hidden(texts.ids[rows], torch.from_numpy(rng.integers(texts.ids.shape[1], size=BATCH)))
-        loss = F.cross_entropy(reader(texts.ids[rows], "topic", trained), texts.topic[rows])
-        loss = loss + F.cross_entropy(reader(texts.ids[rows], "feeling", trained), texts.feeling[rows])
-        loss = loss + F.cross_entropy(reader(masked, "word", trained)[:, :OLD], words)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * (1 - step / STEPS)
-    return Reader({name: w.detach() for name, w in changed(start, trained).items()})
+    texts, start = old_texts(TEXTS, rng), fresh_weights(seed)
+    tuned = Tuned(Reader(start), {name: 0 for name in start if "new" not in name})
+
+    def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        rows, place = batch
+        ids = texts.ids[rows]
+        masked, words = hidden(ids, place)
+        topic, feeling = (F.cross_entropy(model(ids, task), getattr(texts, task)[rows]) for task in ("topic", "feeling"))
+        return topic + feeling + F.cross_entropy(model(masked, "word")[:, :OLD], words)
+
+    batches = [tuple(torch.from_numpy(rng.integers(n, size=BATCH)) for n in (TEXTS, LENGTH)) for _ in range(STEPS)]
+    optimizer = torch.optim.Adam(tuned.parameters(), lr=RATE)
+    fit(tuned, batches, loss, optimizer, steps=STEPS, scheduler=falling_rate(optimizer, 1, STEPS), progress=False)
+    return Reader({name: w.detach() for name, w in changed(start, tuned.changes).items()})

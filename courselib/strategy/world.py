@@ -47,14 +47,19 @@ class NewWorld:
     turned: np.ndarray
 
     def texts(self, n: int, rng: np.random.Generator, words: str = "all") -> Texts:
-        """`n` texts of this world with their labels. `words`: "seen" with labels, "unseen", or "all". ValueError otherwise."""
-        if words not in ("seen", "unseen", "all"):
-            raise ValueError(f"words is {words!r}; it may be 'seen', 'unseen' or 'all'.")
-        halves = {"seen": (0.0, 0.5), "unseen": (0.5, 1.0), "all": (0.0, 1.0)}[words]
-        topical, emotional = (
-            rows[:, int(halves[0] * rows.shape[1]) : int(halves[1] * rows.shape[1])] for rows in (self.topical, self.emotional)
-        )
-        drawn = _texts(n, rng, topical, emotional)
+        """`n` texts of this world with their labels.
+
+        `words`: of its own words those "seen" with labels, those "unseen", or "all"; "old" for none. ValueError otherwise.
+        """
+        halves = {"seen": (0.0, 0.5), "unseen": (0.5, 1.0), "all": (0.0, 1.0), "old": None}
+        if words not in halves:
+            raise ValueError(f"words is {words!r}; it may be 'seen', 'unseen', 'all' or 'old'.")
+        if words == "old":
+            drawn = _texts(n, rng, None, None)
+        else:
+            low, high = halves[words]
+            own = (rows[:, int(low * rows.shape[1]) : int(high * rows.shape[1])] for rows in (self.topical, self.emotional))
+            drawn = _texts(n, rng, *own)
         return replace(drawn, label=drawn.feeling ^ torch.from_numpy(self.turned)[drawn.topic])
 
 
