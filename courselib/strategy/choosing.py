@@ -95,14 +95,14 @@ DECISION_RULES = (
     ),
     DecisionRule(
         "preferences", lambda p: p.signal == "preferences",
-        "DPO with its reference kept; a reward model only with a KL term, watched for hacking",
+        "DPO, with its distance from the reference watched",
         (("Preference alignment of the causal model", "DPO wins against the reference, % of prompts and samples"),
-         ("Preference alignment of the causal model", "without a KL: the proxy rises")),
+         ("Preference alignment of the causal model", "KL of DPO to the reference, nats a response")),
     ),
     DecisionRule(
         "few labels", lambda p: p.labels < FEW and p.signal == "labels",
         "five seeds or splits, in pairs: with few labels they differ more than the methods do",
-        (("How much to train, and how long", "30 steps: LoRA above the probe, in points"),),
+        (("How much to train, and how long", "LoRA: what 22 more steps give, in points"),),
     ),
     DecisionRule(
         "rate", lambda p: True, "three or four rates for each method, a factor of three apart, on validation data",
