@@ -26,7 +26,8 @@ class Ending:
 def questions_of(texts: list[str], choices: int = 4, share: float = 0.5, goes_on: list[str] | None = None) -> list[Ending]:
     """Each text cut after a share of its words, with its own ending and those of the texts after it.
 
-    `goes_on`, one text each, is put behind the right ending, which makes it the longest. Raises ValueError where there are fewer texts than choices.
+    `goes_on`, one text each, is put behind the right ending, which makes it the longest. Raises ValueError where there are fewer
+    texts than choices.
     """
     if len(texts) < choices:
         raise ValueError(f"{len(texts)} texts give no {choices} endings to choose from.")
