@@ -151,10 +151,10 @@ First, a leak: reports of one patient, or copies of one template, lie on both si
 and training share show it, with reports from another hospital as the control; split by patient and hospital. Second, the
 comparison: two models on two test sets cannot be compared. Run both on one set and take the paired interval over its reports.
 Third, the rate: 3e-4 is LoRA's or a head's, six times the usual range for all of BERT; in chapter 02 ten times the best rate
-cost twenty points. Try 2e-5 to 5e-5 over five seeds with a validation split. Fourth, the words: clinical terms fall into many pieces that
-the base has hardly seen. Count pieces a word against general text, and continue pretraining on unlabelled reports; the
-control is the same fine-tuning without it. Fifth, forgetting: measure the general questions before and after, at each
-checkpoint, mix general examples in, and lower the rate. One number on one axis showed none of these.
+cost twenty points. Try 2e-5 to 5e-5 over five seeds with a validation split. Fourth, the words: clinical terms fall into many
+pieces that the base has hardly seen. Count pieces a word against general text, and continue pretraining on unlabelled
+reports; the control is the same fine-tuning without it. Fifth, forgetting: measure the general questions before and after, at
+each checkpoint, mix general examples in, and lower the rate. One number on one axis showed none of these.
 """
 
 

@@ -43,7 +43,8 @@ def test_seen_and_unseen_words_never_meet_and_all_are_both():
     seen, unseen, every = (set(drawn(words=w)[1].ids.flatten().tolist()) for w in ("seen", "unseen", "all"))
     fresh = set(range(world.OLD, world.OLD + world.NEW))
     assert seen & unseen & fresh == set() and (seen | unseen) & fresh == fresh == every & fresh
-    with pytest.raises(ValueError, match="'seen', 'unseen' or 'all'"):
+    assert max(drawn(words="old")[1].ids.flatten().tolist()) < world.OLD
+    with pytest.raises(ValueError, match="'seen', 'unseen', 'all' or 'old'"):
         drawn(words="some")
 
 

@@ -43,8 +43,8 @@ WRONG = {
     "strategy.corrected": {
         "as they were": lambda p_values: p_values,
         "divided": lambda p_values: p_values / len(p_values),
-        "turned round": lambda p_values: torch.flip((p_values[p_values.argsort()] * torch.arange(len(p_values), 0, -1)).cummax(0)
-                                                    .values.clamp(max=1.0)[p_values.argsort().argsort()], [0]),
+        "turned round": lambda p_values: (
+            sorted_steps(p_values).cummax(0).values.clamp(max=1.0)[p_values.argsort().argsort()].flip(0)),
     },
     "strategy.find_leak": {
         "in percent": lambda train, test, n: 100 * shares(train, test, n),
@@ -63,6 +63,7 @@ WRONG = {
         "least memory": lambda accuracy, lost, memory, stored, tasks, limits, margin, t: int(memory.argmin()),
     },
     "strategy.hyperparameters": {
-        "all of a head": lambda: {"learning_rate": 1e-2, "batch_size": 256, "warmup_share": 0.0, "weight_decay": 0.0, "epochs": 100},
+        "all of a head": lambda: {
+            "learning_rate": 1e-2, "batch_size": 256, "warmup_share": 0.0, "weight_decay": 0.0, "epochs": 100},
     },
 }  # fmt: skip
