@@ -15,7 +15,7 @@ from autograder.asking.fresh import fresh
 from autograder.judging.judge import judge, not_answered
 from autograder.judging.report import REPORT, Report
 from autograder.judging.trial import PUBLIC_SEED, Trial, load
-from autograder.notebooks import session
+from autograder.notebooks import due, session
 from autograder.notebooks.names import not_asked, only_demonstrated
 from autograder.places import PUBLIC
 
@@ -110,12 +110,15 @@ def _public_trial(exercise_id: str) -> Trial:
 
 
 def _show(report: Report) -> None:
+    due_date = due.sentence(report.id.partition(".")[0])
     if hasattr(_shell(), "kernel"):
         from IPython.display import display
 
         display({"text/plain": report.text(), "text/html": report._repr_html_(), REPORT: report.to_dict()}, raw=True)
     else:
         print(report.text())
+    if due_date:
+        print(due_date)
 
 
 def settle_in() -> None:

@@ -46,9 +46,10 @@ def check(
     what: Annotated[list[str] | None, typer.Argument(
         metavar="[CHAPTER]...", help="Such as 08 or 08_lora; or the path of a notebook or a folder; or all of your workbook.",
     )] = None,
+    summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Append the marks to it, as Markdown.")] = None,
 ) -> None:  # fmt: skip
     """Mark the exercises of your workbook. Demonstrations are not run."""
-    from autograder.notebooks import marking
+    from autograder.notebooks import due, marking
 
     notebooks, sound = {}, True
     for path in _asked_for(what or []):
@@ -62,13 +63,46 @@ def check(
         there = {str(path): notebook for path, notebook in notebooks.items() if path.parent == folder}
         runs |= execute(there, 0, skip_demonstrations=True, offline=False, timeout=60, folder=folder)
     marked: list[Mark] = []
+    pages: list[str] = []
     for path in notebooks:
         handed_out = marking.released(path, CHAPTERS)
         marks = marking.marks(runs[str(path)], marking.read_notebook(handed_out) if handed_out else None)
         _print_marks(path.stem, marks)
+        due_date = due.sentence(path.stem.split(".new-")[0], CHAPTERS)
+        say(*[due_date] if due_date else [])
         marked += marks.marks
+        pages.append(marking.as_markdown(path.stem, marks, due_date))
     say(f"In all: {_points(marked)}.")
+    if summary:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write("\n".join([*pages, f"**In all: {_points(marked)}.**\n"]))
     raise typer.Exit(0 if sound and all(mark.state != State.NOT_MARKED for mark in marked) else 1)
+
+
+@app.command()
+def fits(
+    config: Annotated[str, typer.Argument(help="A config.json, its folder, or a model that the course knows, such as llama-7b.")],
+    method: Annotated[str, typer.Option(help="full, lora or qlora.")] = "qlora",
+    card: Annotated[float, typer.Option(metavar="GB", help="The memory of the card.")] = 24.0,
+    batch: Annotated[int, typer.Option(help="Texts at a time.")] = 1,
+    length: Annotated[int, typer.Option(help="Tokens of each text.")] = 512,
+    checkpointing: Annotated[bool, typer.Option(help="Compute activations twice rather than keep them.")] = False,
+) -> None:
+    """Say what a training step of a model would hold in memory, item by item, and whether that fits (chapter 10)."""
+    from courselib.qlora import memory
+
+    try:
+        peak = memory.peak_memory(memory.shape_of(config), method, batch, length, checkpointing=checkpointing)
+    except (ValueError, OSError) as error:
+        stop(f"{error}")
+    rows = table("item", "GB")
+    for name, gb in peak.items().items():
+        rows.add_row(name, f"{gb:.2f}")
+    rows.add_row("peak", f"{peak.total / memory.GB:.2f}")
+    Console().print(rows)
+    fit = peak.total / memory.GB <= card
+    say(f"It {'fits' if fit else 'does not fit'} on {card:g} GB.")
+    raise typer.Exit(0 if fit else 1)
 
 
 def doctor() -> None:
@@ -85,12 +119,14 @@ def doctor() -> None:
 
 
 if (ROOT / "autograder" / "grading").is_dir():  # not in a student's copy
+    from autograder.grading import afterwards
     from autograder.grading import commands as grading
     from autograder.publishing import commands as publishing
 
     publishing.add_to(app)
     app.command()(doctor)
     grading.add_to(app)
+    afterwards.add_to(app)
 
 
 # --- course check ----------------------------------------------------------------------------------------------------

@@ -78,6 +78,28 @@ def peft_family_compose(adapters: list[tuple[Tensor, Tensor, float]], weights: l
     return sum(weight * scaling * lora_B @ lora_A for weight, (lora_A, lora_B, scaling) in zip(weights, adapters, strict=True))
 
 
+def peft_family_dora_weight(W0: Tensor, lora_A: Tensor, lora_B: Tensor, scaling: float, magnitude: Tensor) -> Tensor:
+    """The weight that a DoRA layer computes with: (d_out, d_in), each row turned by LoRA's update and brought to its length.
+
+    W0: (d_out, d_in).   lora_A: (r, d_in).   lora_B: (d_out, r).   magnitude: (d_out,), the length that each row is to have.
+    """
+    changed = torch.addmm(W0, lora_B, lora_A, alpha=scaling)
+    return changed * (magnitude / changed.norm(dim=1)).unsqueeze(1)
+
+
+def peft_family_ties(vectors: Tensor, density: float) -> Tensor:
+    """Several updates of the same weights made one by TIES: trim, elect, average. vectors: (T, n), one update a row -> (n,).
+
+    Trim: of each update the largest entries stay, by absolute value, a share `density` of them (rounded down); the others are 0.
+    Elect: the sign of a place is that of the sum of the trimmed updates there (0 counts as +).
+    Average: the mean of those trimmed entries that have the elected sign; 0 where there is none.
+    """
+    small = vectors.abs().argsort(dim=1)[:, : vectors.shape[1] - int(density * vectors.shape[1])]
+    sharp = vectors.scatter(1, small, 0.0)
+    with_it = torch.where(sharp.sum(0) >= 0, sharp.clamp(min=0), sharp.clamp(max=0))
+    return with_it.sum(0) / with_it.count_nonzero(0).clamp(min=1)
+
+
 def peft_family_predict_merging(method: str) -> str:
     """Can what this method has learned be put into the weights, so that a plain model of the old shape computes the same?
 

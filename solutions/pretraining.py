@@ -4,7 +4,7 @@ import math
 from collections import Counter
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def train_bpe(words: dict[str, int], merges: int) -> tuple[tuple[str, str], ...]:
@@ -59,6 +59,24 @@ def mlm_corrupt(
     read = torch.where(chosen & (fate < 0.8), mask_id, input_ids)
     read = torch.where(chosen & (fate >= 0.8) & (fate < 0.9), words, read)
     return read, torch.where(chosen, input_ids, -100)
+
+
+def masked_step(model: nn.Module, optimizer: torch.optim.Optimizer, ids: Tensor, rate: float, mask_id: int) -> float:
+    """One training step of masked language modelling, in its plain form: every chosen word is hidden.
+
+    model: `model(ids)` are logits, (n, length, words).   optimizer: holds the model's parameters.   ids: (n, length), sentences
+    without padding.   rate: the share of words to choose, at random.   mask_id: what stands in the place of a hidden word.
+    Returns the loss of this step, a float: the mean over the hidden words. Autograd is welcome.
+    """
+    targets = ids.clone()
+    visible = torch.rand(ids.shape) >= rate
+    targets[visible] = -100
+    read = torch.where(visible, ids, mask_id)
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(read).transpose(1, 2), targets)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
 def loss_gradient(logits: Tensor, labels: Tensor) -> Tensor:

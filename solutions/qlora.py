@@ -70,6 +70,11 @@ def qlora_pack(codes: Tensor) -> Tensor:
     return high * 16 + low
 
 
+def qlora_shared_scale(block: Tensor) -> float:
+    """The scale of a block in MXFP4: a power of two, by the rule of the specification. block: (32,), not all zero."""
+    return 2.0 ** (math.floor(math.log2(float(block.abs().max()))) - 2)
+
+
 def qlora_bits_per_parameter(block_size: int, second_block_size: int | None) -> float:
     """How many bits a 4-bit weight takes when its block's constant is counted with it.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from autograder.grading.inert import cell, visible
 from autograder.grading.journal import Entry
-from autograder.grading.marks import Marks, number
+from autograder.grading.marks import Marks, duration, number
 from autograder.judging.report import Report
 
 BINS = 10
@@ -103,14 +103,16 @@ def table(class_: list[Marks], most: dict[str, float], entries: dict[str, Entry]
     """The marks as CSV: a row for each who handed in, a column an exercise, and what the instructor should know."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["student", *most, "late penalty", "score", "waits for a person", "needs a person", "seed", "notes"])
+    about = ["late", "more time given", "late penalty", "score", "waits for a person", "needs a person", "seed", "notes"]
+    writer.writerow(["student", *most, *about])
     for student in class_:
         if student.score is None:
             continue
         marks = [number(student.exercises.get(i)) for i in most]
         graded = entries[student.id].graded if student.id in entries else None
         about = ["yes" if graded.needs_human else "no", graded.seed, " ".join(graded.notes)] if graded else ["", "", ""]
-        row = [student.id, *marks, number(student.penalty), number(student.score), " ".join(student.waiting), *about]
+        when = [duration(seconds) if seconds else "" for seconds in (student.late, student.extension)]
+        row = [student.id, *marks, *when, number(student.penalty), number(student.score), " ".join(student.waiting), *about]
         writer.writerow([cell(str(item)) for item in row])
     return file.getvalue()
 
@@ -176,8 +178,9 @@ def _students(class_: list[Marks], most: dict[str, float]) -> str:
     rows = []
     for student in class_:
         marks = [_number(number(student.exercises.get(i))) for i in most]
-        rows.append([_text(student.id), *marks, _number(number(student.penalty)), _number(number(student.score))])
-    head = "|".join(["student", *(html.escape(i) for i in most), "late penalty", "score"])
+        when = [_number(duration(seconds) if seconds else "") for seconds in (student.late, student.extension)]
+        rows.append([_text(student.id), *marks, *when, _number(number(student.penalty)), _number(number(student.score))])
+    head = "|".join(["student", *(html.escape(i) for i in most), "late", "more time given", "late penalty", "score"])
     return '<h2>Students</h2><div class="wide">' + _table(head, rows) + "</div>"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from traitlets.config import Config, PyFileConfigLoader
 from autograder.grading.submission import MOST_BYTES
 
 CONFIG = "nbgrader_config.py"
+SECRET = "submission_secret.txt"
 
 
 class NoClass(ValueError):
@@ -32,6 +34,7 @@ class Submission:
     notebook: bytes
     timestamp: str | None
     refused: str = ""
+    secret: str | None = None  # what nbgrader's exchange needs to give the feedback back to this student only
 
 
 @dataclass(frozen=True)
@@ -76,17 +79,15 @@ class Classroom:
             yield self.submission(student)
 
     def submission(self, student: str) -> Submission:
-        place = self.place("submitted", student)
+        place, refused, notebook = self.place("submitted", student), "", b""
+        stamp, secret = (_note(place / name) for name in ("timestamp.txt", SECRET))
         try:
-            stamp = _read(place / "timestamp.txt", 1000).decode("utf-8", "replace").strip() or None
-        except (OSError, ValueError):
-            stamp = None
-        try:
-            return Submission(student, _read(place / f"{self.assignment}.ipynb", MOST_BYTES), stamp)
+            notebook = _read(place / f"{self.assignment}.ipynb", MOST_BYTES)
         except FileNotFoundError:
-            return Submission(student, b"", stamp, f"no {self.assignment}.ipynb was handed in")
+            refused = f"no {self.assignment}.ipynb was handed in"
         except (OSError, ValueError) as error:
-            return Submission(student, b"", stamp, f"{self.assignment}.ipynb was not read: {_why(error)}")
+            refused = f"{self.assignment}.ipynb was not read: {_why(error)}"
+        return Submission(student, notebook, stamp, refused, secret)
 
     def _handed_in(self, entry: os.DirEntry) -> bool:
         return not entry.name.startswith(".") and os.path.lexists(Path(entry.path) / self.assignment)
@@ -99,17 +100,25 @@ def classroom(folder: Path, assignment: str, database: str | None = None) -> Cla
         raise NoClass(f"{folder}: an address of a database may hold no %, ? or #. Rename the folder, or one above it.")
     if not (folder / CONFIG).is_file():
         raise NoClass(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
-    config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
-    config.CourseDirectory.root = str(folder)
-    if database:
-        config.CourseDirectory.db_url = database
-    directory = CourseDirectory(config=config)
+    config, directory = settings_of(folder, database)
     path = folder / directory.format_path(directory.release_directory, ".", assignment) / f"{assignment}.ipynb"
     if not path.is_file():
         known = sorted(p.parent.name for p in path.parent.parent.glob("*/*.ipynb"))
         there = f"released there: {', '.join(known)}" if known else "nothing is released there"
         raise NoClass(f"{assignment} is not released in {folder} ({there}): run `nbgrader generate_assignment {assignment}`.")
     return Classroom(folder, assignment, config, directory, path.read_bytes())
+
+
+def settings_of(folder: Path, database: str | None = None) -> tuple[Config, CourseDirectory]:
+    """A course folder's settings, and where they say that things lie. `database` overrides what they say of the gradebook."""
+    folder = folder.resolve()
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # for the class's own plugins, such as a rule for late work; last, so that it hides nothing
+    config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
+    config.CourseDirectory.root = str(folder)
+    if database:
+        config.CourseDirectory.db_url = database
+    return config, CourseDirectory(config=config)
 
 
 def _no_name(name: str) -> str:
@@ -121,6 +130,14 @@ def _no_name(name: str) -> str:
     if not name.isprintable():
         return "its name holds characters that nobody sees"
     return ""
+
+
+def _note(path: Path) -> str | None:
+    """A line that lies beside a submission."""
+    try:
+        return _read(path, 1000).decode("utf-8", "replace").strip() or None
+    except (OSError, ValueError):
+        return None
 
 
 def _read(path: Path, most: int) -> bytes:

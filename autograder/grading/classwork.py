@@ -8,7 +8,7 @@ does what is missing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from autograder.grading.agreement import require_agreement
@@ -23,12 +23,14 @@ from autograder.grading.submission import Released, read_released
 
 def grade_class(
     room: Classroom, *, workers: int, scheduler: str | None, sandboxed: bool, again: bool,
+    only: Collection[str] | None = None,
     on_done: Callable[[str, Graded | Lost], None] = lambda student, result: None,
 ) -> dict[str, Lost]:
     """Grade what has not been graded yet, and bring the gradebook up to date. Returns what could not be graded.
 
     Args:
         again: grade everything again, each submission with the inputs it was graded with before, and new ones where it changed.
+        only: the students whose submissions are looked at; all of them when None.
         on_done: called once for each submission: with its result, also when that comes from an earlier run.
 
     Raises:
@@ -44,14 +46,16 @@ def grade_class(
         known = journal.entries()
         for entry in journal.unrecorded():  # what an earlier run graded and did not live to record
             submission = room.submission(entry.student)
-            if entry.key == _key(room, submission):
+            if entry.key == key(room, submission):
                 recorder.add(entry, submission)
         recorder.record()
 
         def tasks() -> Iterator[Task]:
             for submission in room.submissions():
+                if only is not None and submission.student not in only:
+                    continue
                 before = known.get(submission.student)
-                same = before is not None and before.key == _key(room, submission)
+                same = before is not None and before.key == key(room, submission)
                 if same and not again:
                     on_done(submission.student, before.graded)
                 else:
@@ -66,7 +70,7 @@ def grade_class(
                 if submission.notebook != task.submitted:  # handed in anew while it was being graded
                     lost[task.student] = Lost("a new version was handed in meanwhile; run the command again")
                 else:
-                    entry = Entry(task.student, _key(room, submission), _with_refusal(result, submission))
+                    entry = Entry(task.student, key(room, submission), _with_refusal(result, submission))
                     journal.add(entry)
                     recorder.add(entry, submission)
             on_done(task.student, lost.get(task.student, result))
@@ -84,7 +88,8 @@ def agreed(room: Classroom) -> Released:
     return released
 
 
-def _key(room: Classroom, submission: Submission) -> str:
+def key(room: Classroom, submission: Submission) -> str:
+    """What a result in the journal belongs to: this submission of this release."""
     return key_of(room.released, submission.notebook or submission.refused.encode())
 
 

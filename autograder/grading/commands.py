@@ -51,7 +51,7 @@ def grade(
     from autograder.grading.inert import visible
     from autograder.grading.journal import Busy, OtherJournal
 
-    room = _room(folder, assignment, db)
+    room = room_of(folder, assignment, db)
     if not room.students():
         _stop(f"Nobody has handed in {assignment} in {folder}: submissions lie in submitted/<student>/{assignment}/.")
     try:
@@ -80,7 +80,7 @@ def grade(
         except (Busy, OtherJournal, NoClass, Disagreement) as error:
             _stop(str(error))
         except (OSError, DatabaseError) as error:  # the scheduler does not answer, the disk is full, the gradebook is held
-            _stop(f"Grading stopped: {_trouble(error)}. Nothing is lost: put it right and run the same command again.")
+            _stop(f"Grading stopped: {trouble(error)}. Nothing is lost: put it right and run the same command again.")
         except KeyboardInterrupt:
             _stop("Grading was stopped. Nothing is lost: run the same command again.")
     print(f"{assignment}: {sum(tally.values())} submissions: {_said(tally)}." + (" Without the sandbox." if unsandboxed else ""))
@@ -107,7 +107,7 @@ def report(
     from autograder.grading.classwork import agreed
     from autograder.grading.journal import OtherJournal, entries
 
-    room = _room(folder, assignment, db)
+    room = room_of(folder, assignment, db)
     try:
         released, found = agreed(room), entries(room.journal)
         require_graded_as_now(assignment, found)
@@ -116,7 +116,7 @@ def report(
     except (Disagreement, OtherJournal, class_report.NothingGraded) as error:
         _stop(str(error))
     except (OSError, DatabaseError) as error:
-        _stop(f"There is no report: {_trouble(error)}.")
+        _stop(f"There is no report: {trouble(error)}.")
     target = room.folder / "reports" / assignment
     files = {
         "report.html": page, "marks.csv": class_report.table(rows, most, found),
@@ -127,11 +127,11 @@ def report(
         for name, text in files.items():
             (target / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        _stop(f"The report could not be written: {_trouble(error)}.")
+        _stop(f"The report could not be written: {trouble(error)}.")
     print(f"{target}: {', '.join(files)}. Open report.html in a browser.")
 
 
-def _room(folder: Path, assignment: str, db: str | None) -> Any:
+def room_of(folder: Path, assignment: str, db: str | None) -> Any:
     from sqlalchemy.exc import DatabaseError
 
     from autograder.grading.agreement import Disagreement
@@ -143,17 +143,17 @@ def _room(folder: Path, assignment: str, db: str | None) -> Any:
     except NoClass as error:
         _stop(str(error))
     except OSError as error:
-        _stop(f"{folder} cannot be read: {_trouble(error)}.")
+        _stop(f"{folder} cannot be read: {trouble(error)}.")
     try:
         agreed(room)
     except (NoClass, Disagreement) as error:
         _stop(str(error))
     except (OSError, DatabaseError) as error:
-        _stop(f"The class cannot be read: {_trouble(error)}.")
+        _stop(f"The class cannot be read: {trouble(error)}.")
     return room
 
 
-def _trouble(error: Exception) -> str:
+def trouble(error: Exception) -> str:
     """What the system or the database says, in words, on one line."""
     said = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
     if "locked" in said:

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, SubmittedAssig
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.orm import joinedload
 
-from autograder.grading.classroom import Classroom, NoClass
+from autograder.grading.classroom import SECRET, Classroom, NoClass, Submission
 
 
 def most_points(database: str, assignment: str, notebook: str) -> dict[str, float]:
@@ -71,14 +72,15 @@ class Writer:
         finally:
             vars(db).pop("commit", None)
 
-    def record(self, student: str, timestamp: str | None, marked: NotebookNode) -> None:
+    def record(self, submission: Submission, marked: NotebookNode) -> None:
         """Put a marked notebook into `autograded/` and its marks into the gradebook."""
-        self._save(student, timestamp, marked)
+        student, timestamp = submission.student, submission.timestamp
+        self._save(submission, marked)
         name, book = self._room.assignment, self._gradebook
         book.update_or_create_student(student)
         stamp = {"timestamp": timestamp} if timestamp and _is_time(timestamp) else {}
         with book.db.no_autoflush:  # nbgrader's own code makes SQLAlchemy warn here
-            submission = book.update_or_create_submission(name, student, **stamp)
+            handed_in = book.update_or_create_submission(name, student, **stamp)
         notebook = book.find_submission_notebook(name, name, student)
         cells = {c.metadata["nbgrader"]["grade_id"]: c for c in marked.cells if c.metadata.get("nbgrader", {}).get("grade_id")}
         for grade in self._with_cells(Grade, notebook):
@@ -91,8 +93,21 @@ class Writer:
             comment.auto_comment = "No response." if unchanged else None
         book.db.flush()
         book.db.refresh(notebook)
+        self._penalise(handed_in, notebook)
+        book.db.commit()
+
+    def extend(self, student: str, extension: timedelta) -> float | None:
+        """Give a student so much more time than the others, and work the late penalty out anew. Returns it; None if unmarked."""
+        book, name = self._gradebook, self._room.assignment
+        book.update_or_create_student(student)
+        with book.db.no_autoflush:  # nbgrader's own code makes SQLAlchemy warn here
+            submission = book.update_or_create_submission(name, student)
+        submission.extension = extension or None
+        notebook = book.find_submission_notebook(name, name, student)
         self._penalise(submission, notebook)
         book.db.commit()
+        marked = any(grade.auto_score is not None or grade.manual_score is not None for grade in notebook.grades)
+        return (notebook.late_submission_penalty or 0.0) if marked else None
 
     def _with_cells(self, kind: type, notebook: SubmittedNotebook) -> list[Any]:
         """The grades or comments of a notebook, and the cells whose names they go by, in one query instead of one a cell."""
@@ -108,12 +123,13 @@ class Writer:
             if penalty is not None:
                 notebook.late_submission_penalty = min(max(penalty, 0), notebook.score)
 
-    def _save(self, student: str, timestamp: str | None, marked: NotebookNode) -> None:
-        folder = self._room.place("autograded", student)
+    def _save(self, submission: Submission, marked: NotebookNode) -> None:
+        folder = self._room.place("autograded", submission.student)
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / f"{self._room.assignment}.ipynb", json.dumps(marked))
-        if timestamp:
-            _write(folder / "timestamp.txt", timestamp)
+        for name, text in (("timestamp.txt", submission.timestamp), (SECRET, submission.secret)):
+            if text:
+                _write(folder / name, text)
 
 
 def _write(path: Path, text: str) -> None:

@@ -72,6 +72,10 @@ class Grader:
         Raises:
             Infrastructure: when something of ours failed; nothing was scored.
         """
+        return self.examine(submitted, seed)[0]
+
+    def examine(self, submitted: bytes, seed: int) -> tuple[Graded, dict[str, Trial], dict[str, list[Outcome]]]:
+        """The same, with the inputs that were drawn and what came back, by exercise."""
         begun, self._cpu = time.perf_counter(), -time.process_time()
         try:
             work = plan(submitted, self.released)
@@ -84,7 +88,8 @@ class Grader:
             trials, outcomes = self._ask(work, seed)
         reports = {i: self._judge(trials[i], outcomes[i], work) for i in self.exercises}
         seconds, cpu = time.perf_counter() - begun, self._cpu + time.process_time()
-        return Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, seconds, cpu)
+        graded = Graded(seed, reports, work.written, work.notes, work.needs_human, self.sandboxed, seconds, cpu)
+        return graded, trials, outcomes
 
     def _ask(self, work: Plan, seed: int) -> tuple[dict[str, Trial], dict[str, list[Outcome]]]:
         """Run the submission; once more if what runs it is killed, and if that happens again it is the submission's doing."""

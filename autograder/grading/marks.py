@@ -27,6 +27,8 @@ class Marks:
     lms_id: str
     exercises: Mapping[str, float]  # by exercise id, those that a person marks too
     waiting: tuple[str, ...]  # ids of exercises that a person has to look at
+    late: float  # seconds after it was due, with what time was given; 0 where it came in time, or nothing is known
+    extension: float  # seconds that were given beyond the due date
     penalty: float  # for coming late
     score: float | None
 
@@ -47,6 +49,7 @@ def read(database: str, assignment: str, released: Released) -> list[Marks]:
         penalties: dict[str, float] = defaultdict(float)
         for student, penalty in notebooks.filter(SubmittedAssignment.assignment_id == number):
             penalties[student] += penalty or 0.0
+        came = {s.student_id: s for s in book.db.query(SubmittedAssignment).filter(SubmittedAssignment.assignment_id == number)}
         grades: dict[str, dict[str, Grade]] = defaultdict(dict)
         rows = book.db.query(SubmittedAssignment.student_id, BaseCell.name, Grade)
         rows = rows.join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
@@ -62,7 +65,10 @@ def read(database: str, assignment: str, released: Released) -> list[Marks]:
             names = [student.first_name or "", student.last_name or "", student.email or "", student.lms_user_id or ""]
             penalty = penalties.get(student.id, 0.0)
             score = max(sum(exercises.values()) - penalty, 0.0) if marked else None
-            found.append(Marks(student.id, *names, exercises, waiting, penalty, score))
+            late = came[student.id].total_seconds_late if student.id in came else 0.0
+            extension = came[student.id].extension if student.id in came else None
+            more = extension.total_seconds() if extension else 0.0
+            found.append(Marks(student.id, *names, exercises, waiting, late, more, penalty, score))
     return sorted(found, key=lambda marks: marks.id)
 
 
@@ -70,3 +76,10 @@ def number(mark: float | None) -> str:
     """A mark as every file writes it; nothing for none."""
     return "" if mark is None else f"{mark:g}"
 
+
+def duration(seconds: float) -> str:
+    """`2 d 3 h`, `3 h 10 min`, `4 min`: two units, rounded down; a late minute is one, so nothing late reads as nothing."""
+    minutes = max(int(seconds // 60), 1)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if number]
+    return " ".join(parts[:2])

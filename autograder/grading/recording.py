@@ -57,5 +57,5 @@ class Recorder:
         with self._writer.together():
             for entry, submission in group:
                 marked = marked_notebook(self._room.released, submission.notebook, entry.graded)
-                self._writer.record(entry.student, submission.timestamp, marked)
+                self._writer.record(submission, marked)
         self._journal.recorded(*(entry for entry, _ in group))

@@ -170,3 +170,18 @@ def _did(error: CellError) -> str:
         return "ended the Python process"
     text = re.sub(r"\(\d+\.py, line", "(line", " ".join(_ANSI.sub("", error.message).split()))  # IPython's name for a cell
     return f"raises {error.name}: {text}"[:300] if text else f"raises {error.name}"
+
+
+def as_markdown(name: str, marks: Marks, due_date: str = "") -> str:
+    """A table of the marks of one notebook, for a page that shows Markdown: exercise, points, what is said."""
+    rows = []
+    for mark in marks.marks:
+        earned = "waits" if mark.earned is None else f"{mark.earned:g}"
+        rows.append(f"| {SIGNS[mark.state]} `{mark.id}` | {earned} of {mark.points:g} | {_cell(mark.message)} |")
+    said = [_cell(complaint) for complaint in marks.complaints]
+    top = [f"## {name}", "", *([due_date, ""] if due_date else [])]
+    return "\n".join([*top, "| exercise | points | |", "|---|--:|---|", *rows, "", *said])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

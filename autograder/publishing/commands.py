@@ -74,16 +74,28 @@ def run(
 
 def release(
     to: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the bundle.")] = ROOT / "build" / "student",
+    class_folder: Annotated[Path | None, typer.Option("--class", help="A class whose due dates the checks are to say.")] = None,
 ) -> None:
     """Make the student bundle: notebooks, courselib and the checks, without any model answer."""
     from autograder.publishing import release as releasing
 
+    dates = _due_dates(class_folder) if class_folder else {}
     with _authors_mistakes():
         try:
-            files = releasing.release(to, CHAPTERS)
+            files = releasing.release(to, CHAPTERS, dates)
         except FileExistsError as error:
             stop(f"{error}.")
     say(f"The student bundle is in {to}: {count(len(files), 'file')}. Hand out the whole folder.")
+    say(*(f"{name} is due on {moment:%Y-%m-%d %H:%M} UTC." for name, moment in sorted(dates.items())))
+
+
+def _due_dates(folder: Path) -> dict[str, Any]:
+    from autograder.grading.classroom import CONFIG, settings_of
+    from autograder.grading.late import due_dates
+
+    if not (folder / CONFIG).is_file():
+        stop(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
+    return due_dates(settings_of(folder)[1].db_url)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ sets the environment up. The half is whole rooms and a few files, a list of what
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from autograder.exercises import exercises
 from autograder.exercises.drawing import draw
 from autograder.exercises.exercise import Exercise
 from autograder.judging.trial import PUBLIC_SEED, save
+from autograder.notebooks import due
 from autograder.publishing import build, chapter
 
 HALF = (  # five files, and three rooms whole
@@ -26,10 +28,11 @@ TOP = (
 )
 
 
-def release(target: Path, chapters: Path = places.CHAPTERS) -> list[Path]:
+def release(target: Path, chapters: Path = places.CHAPTERS, dates: dict[str, datetime.datetime] | None = None) -> list[Path]:
     """Write the student bundle into `target` and return its files, relative to it.
 
-    An earlier bundle there is replaced; what others laid beside it (a `workbook/`, a `.git`) stays.
+    `dates` says when which chapter is due; each check says it then. An earlier bundle there is replaced; what others laid beside
+    it (a `workbook/`, a `.git`) stays.
 
     Raises:
         FileExistsError: when `target` holds something that is not a bundle.
@@ -41,6 +44,8 @@ def release(target: Path, chapters: Path = places.CHAPTERS) -> list[Path]:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".release-") as place:
         fresh = Path(place)
         _fill(fresh, chapters)
+        if dates:
+            due.write(fresh / "chapters", dates)
         files = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
         target.mkdir(exist_ok=True)
         for new in sorted(fresh.iterdir()):  # nothing old is removed before everything new is there
@@ -68,7 +73,7 @@ def _fill(target: Path, chapters: Path) -> None:
     for pattern in TOP:
         for path in sorted(places.ROOT.glob(pattern)):
             _copy(path, target / path.relative_to(places.ROOT))
-    for name in ("README.md", "Makefile"):
+    for name in ("README.md", "Makefile", ".github/workflows/check.yml"):
         _copy(Path(__file__).with_name("student") / name, target / name)
 
 

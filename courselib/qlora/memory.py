@@ -10,14 +10,12 @@ width g of keys and values and h heads, one layer keeps for full fine-tuning in 
 
 Frozen norms keep one T d less each. LoRA adds T r for each adapted matrix, and a copy of its B.
 
-`python -m courselib.qlora.memory llama-7b --method qlora --card 24` prints it; in the place of a name stands a config.json as
-well.
+`course fits llama-7b --method qlora --card 24` prints it; in the place of a name stands a config.json as well.
 Sources: Korthikanti et al. 2022, arXiv:2205.05198, count a GPT so; Dettmers et al. 2023, arXiv:2305.14314, for what QLoRA keeps.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,7 +116,10 @@ def shape_of(config: str | Path | Mapping[str, Any]) -> LlamaShape:
     path = path / "config.json" if path.is_dir() else path
     if not path.is_file():
         raise ValueError(f"{str(config)!r} is no config.json and none of {', '.join(SHAPES)}.")
-    return shape_of(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return shape_of(json.loads(path.read_text(encoding="utf-8")))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON ({error}); expected a model's config.json, as the Hub has it.") from None
 
 
 def kept_by_layers(shape: LlamaShape, method: str, batch: int, length: int, rank: int, size: int) -> float:
@@ -188,26 +189,3 @@ def plan_for(shape: LlamaShape, card: float, batch: int, length: int) -> list[tu
         if total <= card:
             break
     return found
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line: prints the items, and whether they fit. Returns 0 if they do, 1 if not."""
-    parser = argparse.ArgumentParser(prog="python -m courselib.qlora.memory", description=__doc__.partition("\n")[0])
-    parser.add_argument("config", help=f"config.json, its folder, or one of {', '.join(SHAPES)}")
-    parser.add_argument("--method", choices=METHODS, default="qlora")
-    parser.add_argument("--card", type=float, default=24.0, metavar="GB")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--length", type=int, default=512)
-    parser.add_argument("--checkpointing", action="store_true")
-    options = parser.parse_args(arguments)
-    shape, asked = shape_of(options.config), (options.method, options.batch, options.length)
-    peak = peak_memory(shape, *asked, checkpointing=options.checkpointing)
-    for name, gb in peak.items().items():
-        print(f"{name:12} {gb:9.2f} GB")
-    fits = peak.total / GB <= options.card
-    print(f"{'peak':12} {peak.total / GB:9.2f} GB   {'fits' if fits else 'does not fit'} on {options.card:g} GB")
-    return 0 if fits else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -169,6 +169,30 @@ def test_check_without_a_workbook_says_where_it_comes_from(tmp_path):
     assert code == 1 and said.startswith(f"There is no notebook in {tmp_path}")
 
 
+# --- course fits -----------------------------------------------------------------------------------------------------
+
+
+def test_fits_says_the_items_the_peak_and_whether_it_fits(tmp_path):
+    from courselib.qlora.memory import GB, SHAPES, peak_memory
+
+    peak = peak_memory(SHAPES["llama-7b"], "qlora", 2, 1024, checkpointing=True).total / GB
+    asked = ("fits", "llama-7b", "--method", "qlora", "--batch", "2", "--length", "1024", "--checkpointing")
+    code, said = course(*asked, "--card", f"{peak + 0.1:.2f}")
+    assert code == 0 and "It fits on" in said and re.search(rf"peak +│? *{peak:.2f}", said) and "activations" in said
+    code, said = course(*asked, "--card", f"{peak - 0.1:.2f}")
+    assert code == 1 and "It does not fit on" in said
+
+
+def test_fits_says_what_it_takes(tmp_path):
+    code, said = course("fits", "llama-8x")
+    assert code == 1 and "'llama-8x' is no config.json and none of" in words(said) and "llama-7b" in said
+    code, said = course("fits", "llama-7b", "--method", "half")
+    assert code == 1 and "expected a method of full, lora, qlora; 'half' came." in words(said)
+    (tmp_path / "config.json").write_text("{not json")
+    code, said = course("fits", tmp_path)
+    assert code == 1 and "is no JSON" in words(said)
+
+
 # --- course lab ------------------------------------------------------------------------------------------------------
 
 

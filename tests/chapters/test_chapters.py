@@ -79,7 +79,7 @@ def test_as_handed_out_nothing_is_earned_and_nothing_breaks(path):
 def test_each_misconception_earns_its_marks_and_reads_its_sentence(exercise_id, name):
     exercise = exercises[exercise_id]
     mistake = next(m for m in exercise.misconceptions if m.name == name)
-    for seed in [RUNS] if exercise.measured else range(5):  # whatever inputs a grader draws; seeds below RUNS: test_validating
+    for seed in [RUNS] if exercise.measured else (20, 21):  # whatever inputs a grader draws; seeds below these: test_validating
         report = grade(exercise_id, mistake.wrong, seed)
         assert report.score == mistake.earns
         if exercise.measured:
@@ -91,7 +91,7 @@ def test_each_misconception_earns_its_marks_and_reads_its_sentence(exercise_id, 
 @pytest.mark.parametrize("exercise_id", [i for _, i in SELF_GRADING])
 def test_the_model_answer_is_right_for_any_seed_and_no_two_mistakes_read_alike(exercise_id):
     exercise = exercises[exercise_id]
-    for seed in range(RUNS, 5) if exercise.measured else range(20):
+    for seed in range(RUNS, 4) if exercise.measured else range(20, 26):
         assert grade(exercise_id, exercise.answer, seed).state == "right"
     sentences = [m.says for m in exercise.misconceptions]
     assert exercise.measured or len(set(sentences)) == len(sentences)

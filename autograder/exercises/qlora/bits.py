@@ -1,13 +1,15 @@
-"""An exercise of chapter 10: what a weight costs, its share of the constants included."""
+"""Exercises of chapter 10: what a weight costs, its share of the constants included, and the scale that MXFP4 shares."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 import solutions.qlora as answers
-from autograder.exercises.draws import integer
+from autograder.exercises.draws import integer, normal
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 
 
@@ -65,5 +67,53 @@ bits_per_parameter = Exercise(
             "half_precision", _bits(lambda b: 4 + 16 / b, lambda b, s: 4 + 8 / b + 16 / (b * s)),
             "You counted constants of 16 bits. They are float32, and so is the one that the 8-bit constants share.",
         ),
+    ],
+)
+
+# --- shared_scale -----------------------------------------------------------------------------------------------------
+
+
+def shared_scale_cases(rng: np.random.Generator) -> list[Case]:
+    def block(largest: float) -> Tensor:
+        drawn = normal(rng, 32)
+        drawn = drawn.clamp(-2, 2) / 4  # nothing above a half
+        drawn[integer(rng, 0, 31)] = largest / abs(largest)
+        return drawn * abs(largest)
+
+    powers = [2.0 ** integer(rng, 2, 6), 2.0 ** -integer(rng, 4, 9)]
+    between = [1.3 * powers[0], 1.7 * powers[0], 1.6 * powers[1]]
+    return [
+        *[Case(f"the largest is {w:.3g}", {"block": block(w)}, "between") for w in between],
+        *[Case(f"the largest is {w:g}, a power of two", {"block": block(w)}, "power") for w in powers],
+        Case("the largest is negative", {"block": block(-1.4 * powers[0])}, "negative"),
+    ]
+
+
+def _scale(of: Any = lambda block: float(block.abs().max()), *, whole: Any = math.floor, less: int = 2) -> Any:
+    return lambda block: 2.0 ** (whole(math.log2(of(block))) - less)
+
+
+shared_scale = Exercise(
+    id="qlora.shared_scale",
+    answer=answers.qlora_shared_scale,
+    cases=shared_scale_cases,
+    parts=[Part("a largest weight between two powers", 1, on="between"),
+           Part("a largest weight that is a power of two", 1, on="power"),
+           Part("a negative largest weight", 1, on="negative")],
+    misconceptions=[
+        Misconception("no_power", lambda block: float(block.abs().max()) / 6,
+                      "You took the scale that puts the largest weight exactly on the largest level. MXFP4 has 8 bits for the "
+                      "scale, all of them exponent: it has to be a power of two."),
+        Misconception("rounded_up", _scale(whole=math.ceil), earns=1,
+                      says="You rounded the exponent up. The specification rounds down, so that the largest weight may lie above "
+                           "the largest level and is cut off there."),
+        Misconception("nothing_taken_off", _scale(less=0),
+                      "The 2 is missing. The largest level is not 1 but 6, whose exponent is 2: the scale is smaller by that."),
+        Misconception("off_by_one", _scale(less=3),
+                      "You took 3 off. The exponent of 6 = 1.5 · 2² is 2."),
+        Misconception("largest_with_its_sign", _scale(lambda block: float(block.max())), earns=2,
+                      says="You took the largest weight with its sign. A large negative weight counts as much."),
+        Misconception("exponent", lambda block: float(math.floor(math.log2(float(block.abs().max()))) - 2),
+                      "This is the exponent. The scale is two to the power of it."),
     ],
 )

@@ -52,13 +52,13 @@ def test_a_student_reads_the_name_of_an_exception_that_everybody_knows_and_no_ot
 
 
 def marks(student, a, b, w=0.0, penalty=0.0, waiting=("t.w",)):
-    return Marks(student, "", "", "", "", {"t.a": a, "t.b": b, "t.w": w}, waiting, penalty, a + b + w - penalty)
+    return Marks(student, "", "", "", "", {"t.a": a, "t.b": b, "t.w": w}, waiting, 0.0, 0.0, penalty, a + b + w - penalty)
 
 
 MOST = {"t.a": 2.0, "t.b": 4.0, "t.w": 2.0}
 GRADEBOOK = [  # a person gave ada 2 for the written answer and changed a mark of bob's, who was late
     marks("<script>", 2.0, 0.0), marks("ada", 2.0, 4.0, w=2.0, waiting=()), marks("bob", 1.5, 4.0, penalty=0.5),
-    marks("cyd", 1.0, 0.0, waiting=()), Marks("dan", "", "", "", "", {}, (), 0.0, None),
+    marks("cyd", 1.0, 0.0, waiting=()), Marks("dan", "", "", "", "", {}, (), 0.0, 0.0, 0.0, None),
 ]
 
 

@@ -23,7 +23,7 @@ def room(monkeypatch, tmp_path):
     """A class of which everything is made up."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     made = SimpleNamespace(students=lambda: ["ada"], set_aside=lambda: [], folder=tmp_path, journal=tmp_path / "j", database="x")
-    monkeypatch.setattr(grading, "_room", lambda *_: made)
+    monkeypatch.setattr(grading, "room_of", lambda *_: made)
     yield made
     for number, handler in handlers.items():
         signal.signal(number, handler)

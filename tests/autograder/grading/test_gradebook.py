@@ -8,7 +8,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.asking.state import State
-from autograder.grading.classroom import classroom
+from autograder.grading.classroom import Submission, classroom
 from autograder.grading.gradebook import Writer
 from autograder.grading.graded import Graded
 from autograder.grading.marked import marked_notebook
@@ -40,7 +40,7 @@ def record(room, monkeypatch):
         report = Report(EXERCISE, score, 4.0, State.PARTIAL, None, "")
         graded = Graded(1, {EXERCISE: report}, {}, [], False, True, 0.1)
         with Writer(room) as writer:
-            writer.record(student, stamp, marked_notebook(room.released, submitted, graded))
+            writer.record(Submission(student, submitted, stamp), marked_notebook(room.released, submitted, graded))
         with Gradebook(room.database) as book:
             submission = book.find_submission(QUICKSTART, student)
             (grade,), (comment,) = submission.notebooks[0].grades, submission.notebooks[0].comments
@@ -86,12 +86,12 @@ def test_what_is_recorded_together_is_there_as_a_whole_or_not_at_all(room, monke
     with Writer(room) as writer:
         with writer.together():
             for student in ("ann", "ben"):
-                writer.record(student, None, marked)
+                writer.record(Submission(student, b"", None), marked)
                 assert there("ann", "ben") == [], "another sees it before it is whole"
         assert there("ann", "ben") == ["ann", "ben"]
         with pytest.raises(KeyError), writer.together():
-            writer.record("cleo", None, marked)
+            writer.record(Submission("cleo", b"", None), marked)
             raise KeyError
         assert there("cleo") == []
-        writer.record("dora", None, marked)  # alone, it is there at once
+        writer.record(Submission("dora", b"", None), marked)  # alone, it is there at once
         assert there("cleo", "dora") == ["dora"]

@@ -59,7 +59,7 @@ def test_a_pasted_picture_is_shown_and_one_that_is_missing_breaks_nothing():
 
 @pytest.mark.parametrize("text", ["=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", " =1", "|calc", "%0A=1", "\r=1"])
 def test_a_formula_is_text(text):
-    row = Marks("ada", text, text, text, text, {}, (), 0.0, 1.0)
+    row = Marks("ada", text, text, text, text, {}, (), 0.0, 0.0, 0.0, 1.0)
     for file in (exports.canvas([row], "a", 2.0), exports.moodle([row], "a")):
         for cell in [cell for line in csv.reader(io.StringIO(file)) for cell in line]:
             assert cell.lstrip()[:1] not in ("=", "+", "-", "@", "|", "%"), file

@@ -54,7 +54,7 @@ def test_an_open_scheduler_is_named(monkeypatch, address, told):
         students = staticmethod(lambda: ["ada"])
         set_aside = staticmethod(lambda: [])
 
-    monkeypatch.setattr(grading, "_room", lambda *_: Room())
+    monkeypatch.setattr(grading, "room_of", lambda *_: Room())
     monkeypatch.setattr(classwork, "grade_class", lambda room, **how: {})
     said = CliRunner().invoke(commands.app, ["grade", "00_quickstart", "--scheduler", address])
     assert said.exit_code == 0 and (grading.OPEN_SCHEDULER in said.output) == told

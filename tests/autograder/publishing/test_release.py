@@ -155,8 +155,13 @@ def test_check_cells_and_course_check_work_in_it(bundle, tmp_path):
     notebook = cells.with_answers(notebook, chapter.model_answers(QUICKSTART))
     notebook.cells.append(new_code_cell(f"import autograder\nassert autograder.__file__.startswith({str(bundle)!r})"))
     nbformat.write(notebook, tmp_path / "00_quickstart.ipynb")
-    done = python(bundle, "from autograder.commands import app; app()", "check", tmp_path)
+    page = tmp_path / "summary.md"  # what the workflow in a student's repository shows
+    done = python(bundle, "from autograder.commands import app; app()", "check", tmp_path, "--summary", page)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert page.read_text("utf-8") == (
+        "## 00_quickstart\n\n| exercise | points | |\n|---|--:|---|\n| ✓ `quickstart.lora_forward` | 4 of 4 | Right. |\n\n"
+        "**In all: 4 of 4 points.**\n"
+    )
     assert done.stderr == "" and "\nIn all: 4 of 4 points.\n" in done.stdout and "raises" not in done.stdout
 
 
@@ -164,7 +169,7 @@ def test_its_help_lists_what_works_there_and_nothing_else(bundle):
     app = "from autograder.commands import app\nfor words in ['--help'], ['build']:\n    try:\n        app(words)\n" \
           "    except SystemExit as end:\n        print('ended with', end.code)\n"  # fmt: skip
     done = python(bundle, app)
-    assert re.findall(r"(?m)^│ ([a-z]+) ", done.stdout) == ["lab", "check"], done.stdout
+    assert re.findall(r"(?m)^│ ([a-z]+) ", done.stdout) == ["lab", "check", "fits"], done.stdout
     assert re.findall("ended with (.)", done.stdout) == ["0", "2"] and "No such command 'build'" in done.stderr
 
 

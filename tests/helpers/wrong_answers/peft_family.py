@@ -26,6 +26,17 @@ def total(adapters, weights, *, factor=1.0, turn=False, first=False):
     return out.T if turn else out
 
 
+def turned(whole, magnitude, order=2):
+    return whole / whole.norm(p=order, dim=1, keepdim=True) * magnitude[:, None]
+
+
+def merged(vectors, density):
+    keep = vectors.abs().argsort(dim=1, descending=True)[:, : int(density * vectors.shape[1])]
+    kept = torch.zeros_like(vectors).scatter(1, keep, vectors.gather(1, keep))
+    agree = (kept.sign() == torch.where(kept.sum(0) >= 0, 1.0, -1.0)).float()
+    return (kept * agree).sum(0) / agree.sum(0).clamp(min=1)
+
+
 WRONG = {
     "peft_family.adapter_parameters": {
         "one bias twice": lambda width, bottleneck: 2 * width * bottleneck + bottleneck,
@@ -88,5 +99,23 @@ WRONG = {
         "doubled": lambda **i: total(**i, factor=2.0),
         "transposed": lambda **i: total(**i, turn=True),
         "the first alone": lambda **i: total(**i, first=True),
+    },
+    "peft_family.dora_weight": {
+        "minus": lambda W0, lora_A, lora_B, scaling, magnitude: -turned(W0 + scaling * lora_B @ lora_A, magnitude),
+        "sizes squared": lambda W0, lora_A, lora_B, scaling, magnitude: turned(W0 + scaling * lora_B @ lora_A, magnitude**2),
+        "LoRA's": lambda W0, lora_A, lora_B, scaling, magnitude: W0 + scaling * lora_B @ lora_A,
+        "sum of absolute values": lambda W0, lora_A, lora_B, scaling, magnitude: turned(
+            W0 + scaling * lora_B @ lora_A, magnitude, 1
+        ),
+        "transposed": lambda W0, lora_A, lora_B, scaling, magnitude: turned(W0 + scaling * lora_B @ lora_A, magnitude).T,
+        "base back": lambda W0, lora_A, lora_B, scaling, magnitude: W0,
+    },
+    "peft_family.ties": {
+        "a plain mean": lambda vectors, density: vectors.mean(0),
+        "a plain sum": lambda vectors, density: vectors.sum(0),
+        "the first": lambda vectors, density: vectors[0],
+        "minus": lambda vectors, density: -merged(vectors, density),
+        "times density": lambda vectors, density: density * merged(vectors, density),
+        "zeros": lambda vectors, density: 0 * vectors[0],
     },
 }

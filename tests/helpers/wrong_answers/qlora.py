@@ -1,5 +1,7 @@
 """Chapter 10: wrong answers that no exercise declares."""
 
+import math
+
 import torch
 
 
@@ -111,5 +113,13 @@ WRONG = {
         "never": lambda memory, seconds, gaps, card, t, margin: -1,
         "the slowest": lambda memory, seconds, gaps, card, t, margin: seconds.index(max(seconds)),
         "the best mean": lambda memory, seconds, gaps, card, t, margin: int(gaps.mean(1).argmax()),
+    },
+    "qlora.shared_scale": {
+        "the largest": lambda block: float(block.abs().max()),
+        "upside down": lambda block: 2.0 ** (2 - math.floor(math.log2(float(block.abs().max())))),
+        "the mean's": lambda block: 2.0 ** (math.floor(math.log2(float(block.abs().mean()))) - 2),
+        "nearest": lambda block: 2.0 ** (round(math.log2(float(block.abs().max()))) - 2),
+        "one": lambda block: 1.0,
+        "minus": lambda block: -(2.0 ** (math.floor(math.log2(float(block.abs().max()))) - 2)),
     },
 }
