@@ -26,7 +26,8 @@ def shares(train, test, n, share=lambda found: sum(found) / len(found) if found 
 WRONG = {
     "strategy.paired_interval": {
         "variance for deviation": lambda right_a, right_b, z: (
-            differences(right_a, right_b).mean().item(), z * differences(right_a, right_b).var().item() / math.sqrt(len(right_a))),
+            differences(right_a, right_b).mean().item(),
+            z * differences(right_a, right_b).var().item() / math.sqrt(len(right_a))),
         "in points": lambda right_a, right_b, z: (
             100 * differences(right_a, right_b).mean().item(),
             100 * z * differences(right_a, right_b).std().item() / math.sqrt(len(right_a))),
