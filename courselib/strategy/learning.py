@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from courselib.lab.rates import falling_rate
 from courselib.lab.training import fit
-from courselib.strategy.reader import Reader, Tuned, pretrained_reader
+from courselib.strategy.reader import TextReader, Tuned, pretrained_reader
 from courselib.strategy.world import Texts, new_world, old_texts
 
 HEAD = {"new": 0, "new_bias": 0}
@@ -67,7 +67,7 @@ def fine_tuned(
     }  # fmt: skip
 
 
-def lost_of_old(reader: Reader, tuned: nn.Module, texts: Texts) -> float:
+def lost_of_old(reader: TextReader, tuned: nn.Module, texts: Texts) -> float:
     """By how much the accuracy of the worse of the two old tasks has fallen, as a share of 1."""
     losses = []
     for task, right in (("topic", texts.topic), ("feeling", texts.feeling)):
@@ -77,5 +77,5 @@ def lost_of_old(reader: Reader, tuned: nn.Module, texts: Texts) -> float:
 
 
 @torch.no_grad()
-def _answers(model: Reader | nn.Module, texts: Texts, task: str) -> Tensor:
+def _answers(model: TextReader | nn.Module, texts: Texts, task: str) -> Tensor:
     return model(texts.ids, task).argmax(-1)

@@ -27,7 +27,7 @@ TEXTS, STEPS, BATCH, RATE = 4000, 600, 64, 0.01
 Changes = dict[str, "Tensor | tuple[Tensor, Tensor]"]
 
 
-class Reader:
+class TextReader:
     """`reader(ids, task, changes)`: logits. Its `weights` stay as they are.
 
     ids (n, 12); task "topic" (n, 5), "feeling" (n, 2), "new" (n, 2) or "word" (n, words). Raises ValueError for a name in
@@ -80,7 +80,7 @@ class Tuned(nn.Module):
     `trained` says which weights change: with a rank by a pair (B, A), with 0 as a whole. B and whole changes begin at zero.
     """
 
-    def __init__(self, reader: Reader, trained: dict[str, int]):
+    def __init__(self, reader: TextReader, trained: dict[str, int]):
         super().__init__()
         self.reader = reader
         self.wholes, self.Bs, self.As = nn.ParameterDict(), nn.ParameterDict(), nn.ParameterDict()
@@ -101,11 +101,11 @@ class Tuned(nn.Module):
 
 
 @functools.cache
-def pretrained_reader(seed: int = 0) -> Reader:
+def pretrained_reader(seed: int = 0) -> TextReader:
     """A reader that has learned old words, topics and feelings; the new words and the head of the new task are as drawn."""
     rng = np.random.default_rng(seed)
     texts, start = old_texts(TEXTS, rng), fresh_weights(seed)
-    tuned = Tuned(Reader(start), {name: 0 for name in start if "new" not in name})
+    tuned = Tuned(TextReader(start), {name: 0 for name in start if "new" not in name})
 
     def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         rows, place = batch
@@ -117,4 +117,4 @@ def pretrained_reader(seed: int = 0) -> Reader:
     batches = [tuple(torch.from_numpy(rng.integers(n, size=BATCH)) for n in (TEXTS, LENGTH)) for _ in range(STEPS)]
     optimizer = torch.optim.Adam(tuned.parameters(), lr=RATE)
     fit(tuned, batches, loss, optimizer, steps=STEPS, scheduler=falling_rate(optimizer, 1, STEPS), progress=False)
-    return Reader({name: w.detach() for name, w in changed(start, tuned.changes).items()})
+    return TextReader({name: w.detach() for name, w in changed(start, tuned.changes).items()})
