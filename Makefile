@@ -6,7 +6,7 @@ BIN := .venv/bin
 ONE_THREAD := env OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 COURSE_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 \
 	PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup lab test lint build bench system lock clean
+.PHONY: help setup lab test lint build site bench system lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ lint: setup  ## check the style of the code
 
 build: setup  ## build the notebooks from their sources
 	@$(BIN)/course build
+
+site: setup  ## build the web edition, and execute the chapters whose code has changed (build/site/index.html)
+	@$(ONE_THREAD) $(BIN)/course site
 
 bench: setup  ## compare our LoRA with peft's, side by side
 	@$(ONE_THREAD) $(BIN)/python benchmarks/lora.py

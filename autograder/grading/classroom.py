@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
 
 from autograder.grading.submission import MOST_BYTES
+from autograder.publishing.class_folder import CONFIG, settings_of
 
-CONFIG = "nbgrader_config.py"
 SECRET = "submission_secret.txt"
 
 
@@ -107,18 +106,6 @@ def classroom(folder: Path, assignment: str, database: str | None = None) -> Cla
         there = f"released there: {', '.join(known)}" if known else "nothing is released there"
         raise NoClass(f"{assignment} is not released in {folder} ({there}): run `nbgrader generate_assignment {assignment}`.")
     return Classroom(folder, assignment, config, directory, path.read_bytes())
-
-
-def settings_of(folder: Path, database: str | None = None) -> tuple[Config, CourseDirectory]:
-    """A course folder's settings, and where they say that things lie. `database` overrides what they say of the gradebook."""
-    folder = folder.resolve()
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # for the class's own plugins, such as a rule for late work; last, so that it hides nothing
-    config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
-    config.CourseDirectory.root = str(folder)
-    if database:
-        config.CourseDirectory.db_url = database
-    return config, CourseDirectory(config=config)
 
 
 def _no_name(name: str) -> str:

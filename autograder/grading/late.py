@@ -18,12 +18,6 @@ class NoExtension(ValueError):
     """An extension that cannot be given; the text is the sentence for the instructor."""
 
 
-def due_dates(database: str) -> dict[str, datetime.datetime]:
-    """Assignment -> when it is due (UTC), of those that have a date."""
-    with Gradebook(database) as book:
-        return {a.name: a.duedate.replace(tzinfo=datetime.UTC) for a in book.assignments if a.duedate is not None}
-
-
 def extend(room: Classroom, student: str, until: str) -> str:
     """Give a student until then; what was taken off for coming late is worked out anew. Returns a sentence.
 

@@ -1,4 +1,4 @@
-"""`course build`, `course run` and `course release`: what an author does. A student's copy of the course has none of them.
+"""`course build`, `run`, `site` and `release`: what an author does. A student's copy of the course has none of them.
 
 Imports wait until a command runs, as in `autograder.commands`, to which `add_to` adds these.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the authors' commands to the `course` command."""
-    for command in (build, run, release):
+    for command in (build, run, site, release):
         app.command()(command)
 
 
@@ -52,24 +52,42 @@ def run(
     save: Annotated[Path | None, typer.Option(help="Write the executed notebooks into this folder.")] = None,
 ) -> None:
     """Execute every chapter from the first cell to the last, offline, with the model answers in it."""
-    from autograder.notebooks.cells import with_answers
     from autograder.publishing import chapter
+    from autograder.publishing.web import executed
 
-    notebooks: dict[str, Any] = {}
     with _authors_mistakes():
         sources = {path.stem: path for path in chapter.chapter_sources(CHAPTERS)}
-        for name in chosen(sources, chapters or []):
-            notebook = chapter.student_notebook(sources[name])
-            answers = {} if as_handed_out else chapter.model_answers(sources[name])
-            notebooks[name] = with_answers(notebook, answers)
-    runs = execute(notebooks, workers)
-    if save:
-        import nbformat
-
-        save.mkdir(parents=True, exist_ok=True)
-        for name, done in runs.items():
-            nbformat.write(done.notebook, save / f"{name}.ipynb")
+        wanted = [sources[name] for name in chosen(sources, chapters or [])]
+        runs = _runs(wanted, workers, as_handed_out)
+        if save:
+            for path in wanted:
+                executed.keep(save, path, runs[path.stem])
     raise typer.Exit(0 if _print_runs(runs, full_marks=not as_handed_out) else 1)
+
+
+def site(
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the pages.")] = ROOT / "build" / "site",
+    workers: Annotated[int, typer.Option(min=0, help="Notebooks executed at once; 0 for as many as there are cores.")] = 1,
+) -> None:
+    """Build the web edition. Chapters whose code has changed since they were last executed are executed first."""
+    from autograder.publishing import chapter
+    from autograder.publishing.web import book, executed
+
+    with _authors_mistakes():
+        sources = chapter.chapter_sources(CHAPTERS)
+        notebooks = {path: executed.kept(executed.KEPT, path) for path in sources}
+        missing = [path for path, notebook in notebooks.items() if notebook is None]
+        if missing:
+            say(f"To be executed: {', '.join(path.stem for path in missing)}.")
+            runs = _runs(missing, workers)
+            for path in missing:
+                executed.keep(executed.KEPT, path, runs[path.stem])
+                notebooks[path] = runs[path.stem].notebook
+            if not _print_runs(runs, full_marks=False):  # no check is shown
+                stop("The web edition was not built: it shows only what ran without an error.")
+        book.write(to.with_name(f"{to.name}-source"), notebooks)
+        book.build(to.with_name(f"{to.name}-source"), to)
+    say(f"The web edition is built: open {to / 'index.html'}.")
 
 
 def release(
@@ -90,12 +108,11 @@ def release(
 
 
 def _due_dates(folder: Path) -> dict[str, Any]:
-    from autograder.grading.classroom import CONFIG, settings_of
-    from autograder.grading.late import due_dates
+    from autograder.publishing.class_folder import CONFIG, due_dates
 
     if not (folder / CONFIG).is_file():
         stop(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
-    return due_dates(settings_of(folder)[1].db_url)
+    return due_dates(folder)
 
 
 @contextmanager
@@ -107,6 +124,18 @@ def _authors_mistakes() -> Iterator[None]:
         yield
     except AuthorError as error:
         stop(str(error))
+
+
+def _runs(sources: list[Path], workers: int, as_handed_out: bool = False) -> dict[str, Run]:
+    """Execute chapters, with the model answers in them or without; what happened, by chapter."""
+    from autograder.notebooks.cells import with_answers
+    from autograder.publishing import chapter
+
+    notebooks = {}
+    for path in sources:
+        answers = {} if as_handed_out else chapter.model_answers(path)
+        notebooks[path.stem] = with_answers(chapter.student_notebook(path), answers)
+    return execute(notebooks, workers)
 
 
 def _print_runs(runs: dict[str, Run], full_marks: bool) -> bool:

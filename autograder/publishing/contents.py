@@ -21,12 +21,16 @@ def table(folder: Path = CHAPTERS) -> str:
     for name, ideas in syllabus.read(folder)["chapters"].items():
         path = folder / f"{name}.md"
         if path.exists():
-            words = len(FENCED.sub("", path.read_text(encoding="utf-8")).split())
-            cells = [f"[{name}]({folder.name}/{name}.ipynb)", ideas, f"{words:,}", str(len(exercise_ids(path)))]
+            cells = [f"[{name}]({folder.name}/{name}.ipynb)", ideas, f"{words_of(path):,}", str(len(exercise_ids(path)))]
         else:
             cells = [name, ideas, "to come", ""]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def words_of(path: Path) -> int:
+    """The words of a chapter's text, its code left out."""
+    return len(FENCED.sub("", path.read_text(encoding="utf-8")).split())
 
 
 def with_table(readme: str, folder: Path = CHAPTERS) -> str:

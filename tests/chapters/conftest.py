@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,31 +24,15 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from autograder import places
 from autograder.notebooks.opening import lab_command
+from chromium import chromium
 
 SIZE = 1400, 1800
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = next(filter(None, map(shutil.which, names)), None)
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        missing = "THE BROWSER TEST DID NOT RUN: it needs Chromium and chromedriver (Debian: chromium, chromium-driver)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for flag in ("--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-                     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-                     f"--window-size={SIZE[0]},{SIZE[1]}", f"--user-data-dir={profile}"):  # fmt: skip
-            options.add_argument(flag)
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            options.add_argument("--no-sandbox")  # Chromium's own sandbox refuses to run as root
-        chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-        chrome.set_script_timeout(60)
+    with chromium(*SIZE) as chrome:
         yield chrome
-        chrome.quit()
 
 
 @pytest.fixture(scope="module")

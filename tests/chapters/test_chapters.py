@@ -19,6 +19,7 @@ from autograder.notebooks.execute import run_notebook
 from autograder.places import CHAPTERS
 from autograder.publishing import build
 from autograder.publishing.chapter import chapter_sources, exercise_ids, source_notebook, student_notebook
+from autograder.publishing.web import executed
 
 SOURCES = chapter_sources()
 IDS = [path.stem for path in SOURCES]
@@ -35,10 +36,14 @@ def _chapters(test):
 
 @functools.cache
 def with_answers(path):
-    """The run, and the seconds of one processor that it took: other work on this machine is not the chapter's."""
+    """The run, and the seconds of one processor that it took: other work on this machine is not the chapter's.
+
+    It is kept for the web edition, which then need not execute the chapter again.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = run_notebook(source_notebook(path))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    executed.keep(executed.KEPT, path, run)
     return run, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 

@@ -1,8 +1,6 @@
 """The student bundle holds no model answer, and of the course no more than the student's half."""
 
-import ast
 import inspect
-import re
 
 import nbformat
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from autograder.exercises import exercises
 from autograder.exercises.exercise import Exercise
 from autograder.publishing import chapter
+from model_answers import plain, secrets
 
 pytestmark = pytest.mark.xdist_group("release")
 
@@ -23,25 +22,10 @@ def read(path):
     return path.read_bytes().decode("utf-8", "replace")
 
 
-def plain(text):
-    return re.sub(r"[\s()]+", "", text)  # however it is laid out
-
-
 @pytest.fixture(scope="module")
 def texts(bundle):
     """Every file, as plain text, by its path in the bundle."""
     return {path.relative_to(bundle): plain(read(path)) for path in bundle.rglob("*") if path.is_file()}
-
-
-def secrets(exercise):
-    """The lines of a model answer, as plain text, that nobody writes by chance; of a written one its rubric as well."""
-    if not isinstance(exercise, Exercise):
-        lines = [line for line in exercise.answer().splitlines() if len(line) > 30]
-        return [plain(line) for line in lines + [criterion for _, criterion in exercise.rubric]]
-    source = inspect.getsource(exercise.answer)
-    below = ast.parse(source).body[0].body[0].end_lineno  # its docstring
-    lines = [line.split("  #")[0].strip() for line in source.splitlines()[below:]]
-    return [plain(line) for line in [line for line in lines if len(line) > 30] or [max(lines, key=len)]]
 
 
 def holders(texts, exercise):

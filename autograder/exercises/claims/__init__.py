@@ -1,0 +1,1 @@
+"""Exercises of chapter A: judging what is said, and the arithmetic behind it."""
