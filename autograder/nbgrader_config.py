@@ -9,11 +9,15 @@ them: nbgrader's executor, which Validate uses, skips the cells that carry their
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import nbgrader
 from traitlets.config import Config
 
 from autograder.asking.ask import STUB, TEXT_STUB
 
 DEMONSTRATION = "demonstration"
+PAGES = Path(__file__).parent / "grading" / "pages"
 
 
 def settings(c: Config) -> None:
@@ -23,6 +27,8 @@ def settings(c: Config) -> None:
     c.ClearSolutions.text_stub = TEXT_STUB
     c.Execute.skip_cells_with_tag = DEMONSTRATION
     c.Execute.timeout = 120  # seconds a cell; nbgrader's 30 can pass while a busy machine imports torch
+    theirs = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
+    c.HTMLExporter.extra_template_basedirs = [str(PAGES), str(theirs)]  # feedback fetches nothing
     c.TemplateExporter.filters = {"markdown2html": "autograder.grading.inert.markdown"}  # feedback and formgrader: nothing active
     c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.ClearOutput"]  # the rest is taken from the release
     c.Autograde.autograde_preprocessors = [

@@ -6,28 +6,14 @@ cannot be converted is a warning, and so stops the build; none is ever left as T
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from docutils import nodes
-from math_core import LatexError, LatexToMathML
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
-MACROS = {"substack": r"\begin{matrix}#1\end{matrix}"}
-CONVERTER = LatexToMathML(macros=MACROS)
-COLOURS = re.compile(r"\x1b\[[\d;]*m")
-
-
-def mathml(tex: str, display: bool) -> str:
-    """A formula as one <math> element. Raises ValueError with a sentence for TeX that is not understood."""
-    try:
-        made = CONVERTER.convert_with_local_state(tex, displaystyle=display)
-    except LatexError as error:
-        said = COLOURS.sub("", str(error)).strip().splitlines()[0]
-        raise ValueError(f"This formula cannot be set ({said}): {' '.join(tex.split())}") from None
-    return made.replace("<math", '<math class="formula"', 1)
+from autograder.publishing.mathml import mathml
 
 
 def _visit(translator: HTML5Translator, node: nodes.math | nodes.math_block, display: bool) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -29,6 +30,11 @@ ACTIVE = {
     "comment": ("<!--[if gte IE 4]><script>alert(1)</script><![endif]-->", "<script"),
     "mermaid": ("```mermaid\n</pre><script>alert(1)</script>\n```", "<script"),
     "maths": ("$</span><script>alert(1)</script>$", "<script"),
+    "maths with text": ("$\\text{<script>alert(1)</script>}$", "<script"),
+    "maths that cannot be set": ("$$\\unknown{<img src=x onerror=alert(1)>}$$", "<img"),
+    "maths with an address": ("$\\href{javascript:alert(1)}{x}$", 'href="'),
+    "a colour": ("$\\color{red\" onload=\"alert(1)}x$", 'onload="'),
+    "MathML by hand": ("<math><mtext><style>x</style><img src=x onerror=alert(1)></mtext></math>", "<math"),
     "code": ("`<script>alert(1)</script>`", "<script"),
 }
 
@@ -46,9 +52,18 @@ def test_nothing_active_is_left(text, active):
 def test_what_makes_it_readable_stays():
     page = shown("# A title\n\n*so* and **so**, `a < b`, $a < b$, [there](https://example.org)\n\n| x |\n|---|\n| 1 |\n"
                  "\n```python\nfor i in x:\n    pass\n```\n\n<details><summary>Why</summary>Because.</details>")  # fmt: skip
-    for piece in ("<h1", "<em>so</em>", "<strong>so</strong>", "<code>a &lt; b</code>", "$a &lt; b$", 'href="https://example.org"',
+    formula = '<math class="formula"><mi>a</mi><mo>&lt;</mo><mi>b</mi></math>'
+    for piece in ("<h1", "<em>so</em>", "<strong>so</strong>", "<code>a &lt; b</code>", formula, 'href="https://example.org"',
                   "<td>1</td>", "highlight", "<summary>Why</summary>"):  # fmt: skip
         assert piece in page, (piece, page)
+
+
+@pytest.mark.parametrize("text", ["# About $x$ and $y$", "![$x$ > $y$](data:image/png;base64,iVBORw0KGgo=)", '[a](#b "$x$")'])
+def test_a_formula_stands_in_the_text_and_in_no_attribute(text):
+    page = shown(text)
+    tags = [tag for tag in re.findall(r"<[^>]*>", page) if "math" not in tag]
+    assert "formula" not in "".join(tags) and not re.search(r"formula[0-9a-f]{32}", page)
+    assert ("<math" in page) == text.startswith("#")
 
 
 def test_a_pasted_picture_is_shown_and_one_that_is_missing_breaks_nothing():
