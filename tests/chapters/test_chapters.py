@@ -128,9 +128,11 @@ def test_a_right_answer_is_right_whatever_it_is_made_with(exercise_id, kind):
 
 @pytest.mark.parametrize("exercise_id", [i for _, i in SELF_GRADING])
 def test_a_check_answers_within_a_second(exercise_id, capsys):
+    exercise = exercises[exercise_id]
+    own = exercise.seconds > Exercise.seconds  # one that declares a longer time of its own may take a fifth of it
     begun = time.process_time()
-    check(exercise_id, exercises[exercise_id].answer)
-    assert time.process_time() - begun < 1
+    check(exercise_id, exercise.answer)
+    assert time.process_time() - begun < (exercise.seconds / 5 if own else 1)
     assert "Right." in capsys.readouterr().out
 
 

@@ -1,0 +1,1 @@
+"""Exercises of chapter 12: choosing, setting, evaluating, and a capstone."""
