@@ -190,9 +190,9 @@ def test_one_that_cannot_be_recorded_keeps_no_other_from_it(room, here, monkeypa
         hand_in(room, student, QUICKSTART)
     record = Writer.record
 
-    def fails(self, student, *others):
-        record(self, student, *others)
-        if student == "untouched":
+    def fails(self, submission, marked):
+        record(self, submission, marked)
+        if submission.student == "untouched":
             raise ArithmeticError("no penalty for nothing")
 
     with monkeypatch.context() as patch:

@@ -129,10 +129,10 @@ def test_a_submission_that_the_gradebook_refuses_costs_itself_only(class_, monke
     folder, _, _ = class_
     honest = Writer.record
 
-    def record(self, student, timestamp, marked):
-        if student == "half":
+    def record(self, submission, marked):
+        if submission.student == "half":
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
-        honest(self, student, timestamp, marked)
+        honest(self, submission, marked)
 
     room = classroom(folder, QUICKSTART)
     lines = room.journal.read_text(encoding="utf-8").splitlines(keepends=True)

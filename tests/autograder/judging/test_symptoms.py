@@ -83,6 +83,8 @@ MEANS = {  # what says the same, where an exercise is as it is
 SAID = {"returned_none": "returned None", "another_type": "came a dict", "one_value_only": "came the string"}  # that is enough
 OTHERWISE = {  # what is said is true, and something else; or the exercise has too few numbers for it
     ("continual.predict_buffer", "reduced"): "the sum of what is kept is the capacity, which is an input",
+    ("claims.predict_factors", "complement"): "five fixed numbers: 1 - 50 is 50, with a minus, by a kilo's two sizes",
+    ("claims.predict_factors", "offset"): "five fixed numbers: 50 + 1 is 50 by a kilo's two sizes, and 1 + 1 is twice 1",
     ("pretraining.forecast", "values_in_another_order"): "a string came where a number is asked for",
     ("pretraining.fill_blank", "one_for_all"): "it is what comes out for a place that is always 100",
     ("sentiment.evaluate", "rounded"): "two numbers, and a probe that stands between",
