@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import matplotlib.pyplot as plt
 
 SHADES = dict(zip(VERDICTS, ("#0072B2", "#56B4E9", "#F0C9A0", "#E69F00", "#D55E00", "#BBBBBB"), strict=True))
+CELL = "text-align:left;vertical-align:top;padding:.3em 1em .3em 0;border-bottom:1px solid #8884"
 HEADS = ("said", "verdict", "found, and why", "computed now", "in the course")
 
 
@@ -39,9 +40,9 @@ def as_table(lines: Sequence[Line]) -> str:
         (line.row.said, line.row.verdict, f"{line.row.found} {line.row.why}", figures_of(line), line.row.where or "")
         for line in lines
     ]
-    head = "".join(f"<th style='text-align:left'>{name}</th>" for name in HEADS)
+    head = "".join(f"<th style='{CELL}'>{name}</th>" for name in HEADS)
     body = "".join("<tr>" + "".join(
-        f"<td style='text-align:left;vertical-align:top'>{html.escape(text)}</td>" for text in row) + "</tr>" for row in cells)
+        f"<td style='{CELL}'>{html.escape(text)}</td>" for text in row) + "</tr>" for row in cells)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
