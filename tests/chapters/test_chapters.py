@@ -25,7 +25,10 @@ SOURCES = chapter_sources()
 IDS = [path.stem for path in SOURCES]
 SELF_GRADING = [(path, i) for path in SOURCES for i in exercise_ids(path) if isinstance(exercises[i], Exercise)]
 MISTAKES = [(i, m.name) for _, i in SELF_GRADING for m in exercises[i].misconceptions]
-SECONDS = 90  # what a chapter may take on one processor
+SECONDS = 90  # what a chapter may take on one processor, alone
+# A processor's second is worth less while another process uses the memory beside it: chapter 06 took 50 of them alone, and 84 and
+# 89 in runs of all tests on two processes. Whether it is 90 alone, `course run --workers 1` says.
+BESIDE_ANOTHER = 1.5
 
 
 def _chapters(test):
@@ -67,7 +70,7 @@ def test_with_the_model_answers_every_cell_runs_and_every_mark_is_full(path):
 @_chapters
 def test_a_chapter_stays_within_its_time(path):
     _, seconds = with_answers(path)
-    assert 1 < seconds <= SECONDS  # less than one would mean that the kernel's time was not counted
+    assert 1 < seconds <= SECONDS * BESIDE_ANOTHER  # less than one would mean that the kernel's time was not counted
 
 
 @_chapters
