@@ -98,11 +98,12 @@ def similar(
 
     room = room_of(folder, assignment, db)
     with _in_words():
-        found, students = alike.pairs(room, least), len(alike.written_by(room))
+        texts = alike.written_by(room)
+        found = alike.pairs(room, texts, least)
         target = room.folder / "reports" / assignment / "similar.html"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(alike.page(assignment, found, students, least), encoding="utf-8")
-    say(f"{count(students, 'student')}, {count(len(found), 'pair')} of whom one shares {least:.0%} or more: {target}.")
+        target.write_text(alike.page(assignment, found, len(texts), least), encoding="utf-8")
+    say(f"{count(len(texts), 'student')}, {count(len(found), 'pair')} of whom one shares {least:.0%} or more: {target}.")
 
 
 def _assignment_of(exercise_id: str) -> str:

@@ -16,13 +16,9 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from autograder.grading.submission import MOST_BYTES
-from autograder.publishing.class_folder import CONFIG, settings_of
+from autograder.publishing.class_folder import NoClass, settings_of
 
 SECRET = "submission_secret.txt"
-
-
-class NoClass(ValueError):
-    """The folder is no course folder, or the assignment is not released in it; the text is the sentence to say."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +93,6 @@ def classroom(folder: Path, assignment: str, database: str | None = None) -> Cla
     folder = folder.resolve()
     if any(character in str(folder) for character in "%?#"):
         raise NoClass(f"{folder}: an address of a database may hold no %, ? or #. Rename the folder, or one above it.")
-    if not (folder / CONFIG).is_file():
-        raise NoClass(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
     config, directory = settings_of(folder, database)
     path = folder / directory.format_path(directory.release_directory, ".", assignment) / f"{assignment}.ipynb"
     if not path.is_file():

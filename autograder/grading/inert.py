@@ -84,7 +84,7 @@ class _Renderer(IPythonRenderer):
 
     def _place(self, tex: str, display: bool) -> str:
         place = f"formula{secrets.token_hex(16)}"
-        self.formulas[place] = set_formula(tex, display)
+        self.formulas[place] = _formula(tex, display)
         return place
 
     def _embed_image_or_attachment(self, src: str) -> str:
@@ -93,7 +93,7 @@ class _Renderer(IPythonRenderer):
         return super()._embed_image_or_attachment(src)
 
 
-def set_formula(tex: str, display: bool) -> str:
+def _formula(tex: str, display: bool) -> str:
     """A formula as MathML without anything active; as it was typed, where it cannot be set."""
     try:
         made = ElementTree.fromstring(mathml(tex[:LONGEST], display))

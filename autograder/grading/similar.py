@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import io
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autograder.grading.class_report import STYLE
@@ -21,7 +22,7 @@ from autograder.places import CHAPTERS
 from autograder.publishing.chapter import model_answers
 
 K, WINDOW = 25, 1  # characters (a name is one, whatever its length) that a common piece has at least
-PIECES = 40  # pairs on the page, the most alike first
+SHOWN = 40  # pairs on the page, the most alike first
 SIDE_BY_SIDE = """
 body { max-width: 90rem } mark { background: #fbe3d0 }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem } pre { overflow-x: auto; border: 1px solid #ddd; padding: .5rem }
@@ -57,8 +58,8 @@ def written_by(room: Classroom) -> dict[str, str]:
     return found
 
 
-def pairs(room: Classroom, least: float) -> list[Pair]:
-    """The pairs of whom one shares at least `least` of what they wrote, the most alike first."""
+def pairs(room: Classroom, texts: Mapping[str, str], least: float) -> list[Pair]:
+    """The pairs of whom one shares at least `least` of what they wrote, the most alike first. `texts`: see `written_by`."""
     from copydetect import CodeFingerprint, compare_files
     from numpy import unique
 
@@ -69,7 +70,7 @@ def pairs(room: Classroom, least: float) -> list[Pair]:
     boilerplate = unique([number for one in known for number in one.hashes])
     prints = {
         student: CodeFingerprint(f"{student}.py", K, WINDOW, boilerplate, fp=io.StringIO(text))
-        for student, text in written_by(room).items()
+        for student, text in texts.items()
     }
     found = []
     for one, other in itertools.combinations(prints, 2):
@@ -77,8 +78,8 @@ def pairs(room: Classroom, least: float) -> list[Pair]:
             continue
         common, shares, slices = compare_files(prints[one], prints[other])
         if max(shares) >= least:
-            texts = tuple(_pieces(prints[who].raw_code, part) for who, part in zip((one, other), slices, strict=True))
-            found.append(Pair(one, other, (float(shares[0]), float(shares[1])), int(common), texts))  # type: ignore[arg-type]
+            cut = tuple(_pieces(prints[who].raw_code, part) for who, part in zip((one, other), slices, strict=True))
+            found.append(Pair(one, other, (float(shares[0]), float(shares[1])), int(common), cut))  # type: ignore[arg-type]
     return sorted(found, key=lambda pair: (-max(pair.shares), -pair.common, pair.one))
 
 
@@ -86,15 +87,15 @@ def page(assignment: str, found: list[Pair], students: int, least: float) -> str
     """One page: a table of the pairs, and both texts of each side by side with what is common marked."""
     rows = "".join(
         f'<tr><td><a href="#{n}">{_text(p.one)} and {_text(p.other)}</a></td><td class="n">{p.shares[0]:.0%}</td>'
-        f'<td class="n">{p.shares[1]:.0%}</td><td class="n">{p.common}</td></tr>' for n, p in enumerate(found[:PIECES])
+        f'<td class="n">{p.shares[1]:.0%}</td><td class="n">{p.common}</td></tr>' for n, p in enumerate(found[:SHOWN])
     )
     both = "".join(
         f'<h2 id="{n}">{_text(p.one)} and {_text(p.other)}</h2><div class="two"><pre>{_marked(p.texts[0])}</pre>'
-        f"<pre>{_marked(p.texts[1])}</pre></div>" for n, p in enumerate(found[:PIECES])
+        f"<pre>{_marked(p.texts[1])}</pre></div>" for n, p in enumerate(found[:SHOWN])
     )
     head = "<th>students</th><th class='n'>of the first</th><th class='n'>of the second</th><th class='n'>common</th>"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if found else "<p>No pair.</p>"
-    more = f"<p>{len(found) - PIECES} more pairs are not shown.</p>" if len(found) > PIECES else ""
+    more = f"<p>{len(found) - SHOWN} more pairs are not shown.</p>" if len(found) > SHOWN else ""
     said = (
         f"{students} students wrote something. A pair is here if one of them shares {least:.0%} or more of that with the other. "
         "Stubs and model answers are taken out; names, comments and spaces make no difference. <b>This page accuses nobody.</b> "

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -96,23 +96,18 @@ def release(
 ) -> None:
     """Make the student bundle: notebooks, courselib and the checks, without any model answer."""
     from autograder.publishing import release as releasing
+    from autograder.publishing.class_folder import NoClass, due_dates
 
-    dates = _due_dates(class_folder) if class_folder else {}
     with _authors_mistakes():
         try:
+            dates = due_dates(class_folder) if class_folder else {}
             files = releasing.release(to, CHAPTERS, dates)
         except FileExistsError as error:
             stop(f"{error}.")
+        except NoClass as error:
+            stop(str(error))
     say(f"The student bundle is in {to}: {count(len(files), 'file')}. Hand out the whole folder.")
     say(*(f"{name} is due on {moment:%Y-%m-%d %H:%M} UTC." for name, moment in sorted(dates.items())))
-
-
-def _due_dates(folder: Path) -> dict[str, Any]:
-    from autograder.publishing.class_folder import CONFIG, due_dates
-
-    if not (folder / CONFIG).is_file():
-        stop(f"{folder} is no class folder, for it has no {CONFIG}: `course build --class-folder DIR` makes one.")
-    return due_dates(folder)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import math
 import pkgutil
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -53,11 +52,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """A row and what its function gave just now; `computed` is None where nothing computes it. `seconds` of processor time."""
+    """A row and what its function gave just now; `computed` is None where nothing computes it."""
 
     row: Row
     computed: Computed | None
-    seconds: float
 
     @property
     def agrees(self) -> bool:
@@ -111,12 +109,10 @@ def recompute(chosen: Iterable[Row]) -> list[Line]:
     """Every row with what its function gives now; a function that serves several rows runs once."""
     known, ran, lines = functions(), {}, []
     for row in chosen:
-        function, seconds = known.get(row.id), 0.0
+        function = known.get(row.id)
         if function is not None and function not in ran:
-            begun = time.process_time()
             ran[function] = function()
-            seconds = time.process_time() - begun
-        lines.append(Line(row, ran.get(function), seconds))
+        lines.append(Line(row, ran.get(function)))
     return lines
 
 

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from autograder.exercises import exercises
 from autograder.exercises.exercise import Written
+from autograder.notebooks.telling import count
 from autograder.places import CHAPTERS, ROOT
 from autograder.publishing import chapter, syllabus
 from autograder.publishing.contents import words_of
@@ -65,13 +66,12 @@ def cards(sources: list[Path], thumbnails: dict[str, str]) -> str:
     ideas = syllabus.read(CHAPTERS)["chapters"]
     lines = [":::::{grid} 1 2 2 3", ":gutter: 3", ":class-container: chapter-cards", ""]
     for source in sources:
-        number = len(chapter.exercise_ids(source))
         lines += [f"::::{{grid-item-card}} {pages.title(source)}", f":link: chapters/{source.stem}", ":link-type: doc"]
         if source.stem in thumbnails:
             said = f"A picture from chapter {source.stem.split('_')[0]}"
             lines += [f":img-top: {thumbnails[source.stem]}", f":img-alt: {said}"]
         lines += ["", ideas.get(source.stem, ""), "", ":::{card-footer}",
-                  f"{words_of(source):,} words · {_exercises(number)}", ":::", "::::", ""]
+                  f"{words_of(source):,} words · {count(len(chapter.exercise_ids(source)), 'exercise')}", ":::", "::::", ""]
     return "\n".join([*lines, ":::::"])
 
 
@@ -162,7 +162,3 @@ def _cell(text: str) -> str:
     for sign in "\\|*_$<>[]`{":
         text = text.replace(sign, f"\\{sign}")
     return text
-
-
-def _exercises(number: int) -> str:
-    return f"{number} exercise" + ("" if number == 1 else "s")

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 
 from autograder.judging.report import REPORT
 from autograder.notebooks.cells import CHECK, KINDS, is_kind, plain_python
+from autograder.notebooks.telling import count
 from autograder.publishing.chapter import exercise_ids, student_notebook
 from autograder.publishing.contents import words_of
 from autograder.publishing.web.assets import repository
@@ -104,8 +105,7 @@ def _titles(code: str) -> list[str]:
 
 def _with_buttons(text: str, source: Path) -> str:
     """A chapter's first text, with what it asks of a reader and the way into JupyterLab below its heading."""
-    number = len(exercise_ids(source))
-    facts = f"{words_of(source):,} words · {number} exercise" + ("" if number == 1 else "s")
+    facts = f"{words_of(source):,} words · {count(len(exercise_ids(source)), 'exercise')}"
     button = f"[Open in JupyterLab](#open-{source.stem.lower()})"
     line = f":::{{div}} chapter-facts\n{facts} · {button}{_elsewhere(source)}\n:::"
     return re.sub(r"^# .+$", lambda found: f"{found[0]}\n\n{line}", text, count=1, flags=re.MULTILINE)

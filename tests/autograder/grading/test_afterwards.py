@@ -8,6 +8,7 @@ import shutil
 
 import nbformat
 import pytest
+import torch
 from nbgrader.api import Gradebook
 
 from autograder.grading import marks as marking
@@ -124,7 +125,6 @@ def test_a_value_is_shown_on_one_line(value, text):
 
 
 def test_a_tensor_is_shown_by_its_shape_and_its_first_numbers():
-    torch = pytest.importorskip("torch")
     assert shown(torch.arange(12.0).view(3, 4)) == "(3, 4)  0 1 2 3 4 5 6 7 …"
 
 

@@ -115,3 +115,12 @@ def test_run_asks_for_full_marks(chapters, monkeypatch):
     code, said = course("run")
     assert code == 1 and " 1 of 4 " in said and f"00_quickstart: {EXERCISE} earned 1.0 of 4 points\n" in said
     assert course("run", "--as-handed-out")[0] == 0
+
+
+# --- course release --------------------------------------------------------------------------------------------------
+
+
+def test_a_release_for_what_is_no_class_says_so_and_writes_nothing(chapters, tmp_path):
+    code, said = course("release", "--class", tmp_path, "--to", tmp_path / "handout")
+    assert code == 1 and said.startswith(f"{tmp_path} is no class folder") and "course build --class-folder" in said
+    assert not (tmp_path / "handout").exists()

@@ -14,9 +14,9 @@ ROWS = [
     ledger.Row("c", "lora", "It costs nothing.", "open", "Unknown.", "Nobody measured.", not_here="It needs a census."),
 ]
 LINES = [
-    ledger.Line(ROWS[0], Computed(True, {"bits": 4.127, "numbers": 109_482_240, "gap": 1e-12}), 0.0),
-    ledger.Line(ROWS[1], Computed(False, {"loss": 1.5e-5}), 0.0),
-    ledger.Line(ROWS[2], None, 0.0),
+    ledger.Line(ROWS[0], Computed(True, {"bits": 4.127, "numbers": 109_482_240, "gap": 1e-12})),
+    ledger.Line(ROWS[1], Computed(False, {"loss": 1.5e-5})),
+    ledger.Line(ROWS[2], None),
 ]
 
 
