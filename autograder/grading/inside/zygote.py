@@ -31,6 +31,8 @@ from autograder.grading.inside.limits import Limits
 FOREVER = 1e9  # seconds
 OPEN_MOST = 1 << 20  # descriptors of a process, where the system sets no limit: Linux has none above it
 LOOK_EVERY = 0.2  # seconds, at what a running submission uses
+ENDING_SECONDS = 5.0  # for a process that is ending to be over
+PF_EXITING = 0x4  # of the flags in /proc/PID/stat, see include/linux/sched.h
 READY = b"R"  # what a fork says to the warm process
 
 
@@ -182,9 +184,25 @@ def _watch(control: Channel, child: int, enclosed: bool, limits: Limits, begun: 
 
 
 def _was_killed(child: int) -> bool:
-    """Whether the child has ended by a SIGKILL already. Nothing inside can send one to the first process of its namespace."""
-    dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    return dead is not None and (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
+    """Whether the child has ended, or is ending, by a SIGKILL. Nothing inside can send one to the first process of its namespace.
+
+    A process that is killed hangs up a moment before its parent can wait for it: what is ending is waited for.
+    """
+    end = time.monotonic() + ENDING_SECONDS
+    while True:
+        ending = _is_ending(child)  # asked first: else it could be over between the two
+        dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if dead is not None or not ending or time.monotonic() > end:
+            return dead is not None and (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _is_ending(process: int) -> bool:
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return bool(int(file.read().rsplit(")", 1)[1].split()[6]) & PF_EXITING)
+    except OSError:  # no /proc
+        return False
 
 
 def _excess(limits: Limits) -> str:
