@@ -20,6 +20,7 @@ from autograder.grading.marks import Marks, duration, number
 from autograder.judging.report import Report
 
 BINS = 10
+FEWEST = 10  # submissions, below which a correlation says nothing: its interval at ten is still as wide as 1.2
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #1a1a1a; background: #fff }
@@ -37,12 +38,17 @@ class NothingGraded(ValueError):
 
 @dataclass(frozen=True)
 class ExerciseSummary:
-    """How a class did in one exercise. `mistakes` counts the recognised misconceptions, `symptoms` the symptoms, by name."""
+    """How a class did in one exercise. `mistakes` counts the recognised misconceptions, `symptoms` the symptoms, by name.
+
+    `with_the_rest` is the correlation of its marks with the sum of all others (the corrected item-total correlation: see
+    Nunnally and Bernstein, Psychometric Theory, 1994, chapter 8); None where the class is too small or everybody has the same.
+    """
 
     id: str
     points: float
     mean_share: float
     full: int
+    with_the_rest: float | None
     states: Counter[str]
     mistakes: Counter[str]
     symptoms: Counter[str]
@@ -64,17 +70,29 @@ def exercise_summaries(class_: list[Marks], most: dict[str, float], entries: dic
         states += Counter({"waits for a person": waiting})
         share = statistics.mean(marks) / points if marks and points else 0.0
         full = sum(mark >= points for mark in marks)
-        found.append(ExerciseSummary(exercise_id, points, share, full, states, mistakes, symptoms))
+        rest = _with_the_rest([student.exercises for student in class_ if exercise_id in student.exercises], exercise_id)
+        found.append(ExerciseSummary(exercise_id, points, share, full, rest, states, mistakes, symptoms))
     return sorted(found, key=lambda e: (e.mean_share, e.id))
 
 
-def page(assignment: str, class_: list[Marks], most: dict[str, float], entries: dict[str, Entry]) -> str:
+def _with_the_rest(class_: list[dict[str, float]], exercise_id: str) -> float | None:
+    mine = [marks[exercise_id] for marks in class_]
+    others = [sum(marks.values()) - marks[exercise_id] for marks in class_]
+    if len(class_) < FEWEST or len(set(mine)) == 1 or len(set(others)) == 1:
+        return None
+    return statistics.correlation(mine, others)
+
+
+def page(
+    assignment: str, class_: list[Marks], most: dict[str, float], entries: dict[str, Entry], attempts: dict[str, list[Entry]]
+) -> str:
     """The HTML page. Raises `NothingGraded` when nothing is graded yet.
 
     Args:
         class_: the marks of every student, as `marks.read` gives them.
         most: the points of each exercise.
         entries: what the journal knows, by student. It knows nothing of what `nbgrader autograde` graded.
+        attempts: all that each student handed in, in order, as `journal.attempts` gives it.
     """
     marked = [student for student in class_ if student.score is not None]
     if not marked:
@@ -91,6 +109,7 @@ def page(assignment: str, class_: list[Marks], most: dict[str, float], entries: 
         elsewhere = len(marked) - len(entries)
         parts.append(f"<p>{elsewhere} of them were not graded by `course grade`, so nothing is said here of their mistakes.</p>")
     parts += [_distribution(scores, highest), _exercises(exercise_summaries(marked, most, entries))]
+    parts += [_growth([attempts[s] for s in entries if len(attempts.get(s, [])) > 1], most)]
     parts += [_mistakes(entries), _symptoms(entries), _for_a_person(marked, entries), _students(marked, most)]
     title = html.escape(assignment)
     return (
@@ -133,8 +152,33 @@ def _exercises(summaries: list[ExerciseSummary]) -> str:
     rows = []
     for e in summaries:
         states = ", ".join(f"{state} {count}" for state, count in e.states.most_common())
-        rows.append([_code(e.id), _number(f"{e.points:g}"), _number(f"{e.mean_share:.0%}"), _number(e.full), _text(states)])
-    return "<h2>Exercises, the hardest first</h2>" + _table("exercise|points|mean|full marks|states", rows)
+        rest = "" if e.with_the_rest is None else f"{e.with_the_rest:+.2f}"
+        shares = [_number(f"{e.points:g}"), _number(f"{e.mean_share:.0%}"), _number(e.full), _number(rest)]
+        rows.append([_code(e.id), *shares, _text(states)])
+    meaning = (
+        "With the rest: how an exercise's marks go with the sum of all others, from −1 to +1. High: it tells strong from weak. "
+        "Near 0 or below: it tells nothing of who can do the others, so look at its statement. "
+        f"From {FEWEST} submissions on, and only where they differ."
+    )
+    table = _table("exercise|points|mean|full marks|with the rest|states", rows)
+    return f"<h2>Exercises, the hardest first</h2><p>{meaning}</p>" + table
+
+
+def _growth(several: list[list[Entry]], most: dict[str, float]) -> str:
+    """Those who handed in more than once, from the first to the last; what the checks gave, without people's marks."""
+    if not several:
+        return ""
+    rows = []
+    for exercise_id, points in most.items():
+        pairs = [[t.graded.reports[exercise_id].score for t in (tries[0], tries[-1])] for tries in several
+                 if all(exercise_id in t.graded.reports for t in (tries[0], tries[-1]))]  # fmt: skip
+        if pairs and points:
+            first, last = (statistics.mean(scores) / points for scores in zip(*pairs, strict=True))
+            better, worse = sum(b > a for a, b in pairs), sum(b < a for a, b in pairs)
+            rows.append([_code(exercise_id), *map(_number, (f"{first:.0%}", f"{last:.0%}", better, worse))])
+    said = f"{len(several)} handed in more than once, or were graded again after a new release. What the checks gave them:"
+    table = _table("exercise|at first|at last|better|worse", rows)
+    return f"<h2>From the first to the last attempt</h2><p>{said}</p>{table}"
 
 
 def _mistakes(entries: dict[str, Entry]) -> str:

@@ -105,14 +105,14 @@ def report(
     from autograder.grading import class_report, exports, marks
     from autograder.grading.agreement import Disagreement, require_graded_as_now
     from autograder.grading.classwork import agreed
-    from autograder.grading.journal import OtherJournal, entries
+    from autograder.grading.journal import OtherJournal, attempts, entries
 
     room = room_of(folder, assignment, db)
     try:
         released, found = agreed(room), entries(room.journal)
         require_graded_as_now(assignment, found)
         rows, most = marks.read(room.database, assignment, released), marks.most(released)
-        page = class_report.page(assignment, rows, most, found)
+        page = class_report.page(assignment, rows, most, found, attempts(room.journal))
     except (Disagreement, OtherJournal, class_report.NothingGraded) as error:
         _stop(str(error))
     except (OSError, DatabaseError) as error:

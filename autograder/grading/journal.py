@@ -108,6 +108,18 @@ def entries(path: Path) -> dict[str, Entry]:
     return {student: _entry(line) for student, line in last.items()}
 
 
+def attempts(path: Path) -> dict[str, list[Entry]]:
+    """All that each student handed in and that was graded, in order: of one submission graded again, the last result.
+
+    A submission counts again when the release is another one, for its result belongs to both. Raises `OtherJournal`.
+    """
+    by_student: dict[str, dict[str, Entry]] = {}
+    for line in _lines(path):
+        if "graded" in line:
+            by_student.setdefault(line["student"], {})[line["key"]] = _entry(line)
+    return {student: list(by_key.values()) for student, by_key in by_student.items()}
+
+
 def _entry(line: dict[str, Any]) -> Entry:
     return Entry(line["student"], line["key"], from_plain(line["graded"]))
 

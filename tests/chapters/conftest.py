@@ -80,7 +80,7 @@ def open_notebook(browser: webdriver.Chrome, shelf: Path) -> Iterator[Callable[[
 
 def _address(server: subprocess.Popen, runtime: Path, log: Path) -> str:
     """The server's address, which it writes into a file once it listens."""
-    note, deadline = runtime / f"jpserver-{server.pid}.json", time.monotonic() + 60
+    note, deadline = runtime / f"jpserver-{server.pid}.json", time.monotonic() + 180
     while time.monotonic() < deadline and server.poll() is None:
         with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
             return json.loads(note.read_text())["url"]
@@ -110,7 +110,7 @@ class Student:
     def page(self, script: str, *arguments: Any) -> Any:
         return self.browser.execute_script(PAGE + script, *arguments)
 
-    def wait(self, condition: str, for_what: str, *arguments: Any, seconds: float = 90) -> None:
+    def wait(self, condition: str, for_what: str, *arguments: Any, seconds: float = 180) -> None:
         WebDriverWait(self.browser, seconds, poll_frequency=0.1).until(
             lambda _: self.page(f"return Boolean({condition});", *arguments), f"waited {seconds} s for {for_what}"
         )

@@ -43,7 +43,7 @@ def nbgrader(folder: Path, command: str, *arguments: str, expect: int = 0) -> tu
 def nbgrader_alone(folder: Path, command: str, *arguments: str) -> tuple[str, str]:
     """The same in a process of its own, as an instructor starts it."""
     done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", command, *arguments], cwd=folder, capture_output=True, text=True, timeout=300,
+        [sys.executable, "-m", "nbgrader", command, *arguments], cwd=folder, capture_output=True, text=True, timeout=600,
         env=ENVIRONMENT | {"JUPYTER_CONFIG_DIR": str(folder / "nobody")},
     )
     assert done.returncode == 0, f"nbgrader {command} {arguments} failed:\n{done.stdout}\n{done.stderr}"
@@ -61,7 +61,7 @@ def course(folder: Path, *arguments: str, expect: int = 0) -> str:
 def course_alone(folder: Path, *arguments: str, expect: int = 0) -> str:
     """The same in a process of its own, as an instructor starts it: it has to import by itself all that it needs."""
     done = subprocess.run(
-        [sys.executable, "-m", "autograder.commands", *arguments], cwd=folder, capture_output=True, text=True, timeout=300,
+        [sys.executable, "-m", "autograder.commands", *arguments], cwd=folder, capture_output=True, text=True, timeout=600,
         env=ENVIRONMENT | {"PYTHONPATH": str(places.ROOT)},
     )
     return _said(arguments, done.returncode, done.stdout, done.stderr, expect)

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -86,7 +87,7 @@ def test_the_figures_of_a_class_by_hand():
 
 def test_the_page_says_it_and_needs_no_server():
     seen = Seen()
-    seen.feed(class_report.page("08_lora", GRADEBOOK, MOST, CLASS))
+    seen.feed(class_report.page("08_lora", GRADEBOOK, MOST, CLASS, {}))
     text = " ".join(seen.text)
     assert "4 submissions, mean 4.0, median 3.5 of 8 points" in text
     assert "bob, cyd" in text and "no scale" in text and "The points of t.a were changed" in text
@@ -102,16 +103,39 @@ def test_symptoms_are_counted_beside_the_misconceptions_with_one_sentence_for_ea
     summaries = {summary.id: summary for summary in class_report.exercise_summaries(GRADEBOOK, MOST, class_)}
     assert summaries["t.a"].symptoms == {"factor": 2, "alpha_squared": 2} and summaries["t.a"].mistakes == {"no_scale": 1}
     seen = Seen()
-    seen.feed(class_report.page("08_lora", GRADEBOOK, MOST, class_))
+    seen.feed(class_report.page("08_lora", GRADEBOOK, MOST, class_, {}))
     text = " ".join(seen.text)
     assert "What else was seen" in text and "alpha squared" in text and "ada, bob" in text
     assert text.count("Every value is <i>twice</i> the right one.") == 2 and "i" not in seen.tags
 
 
+def test_an_exercise_that_tells_strong_from_weak_is_told_from_one_that_does_not():
+    """By hand: t.a goes with t.b + t.w but for one of ten, t.w goes against them, t.b is the same for all."""
+    class_ = [marks(f"s{n}", 2.0 * (n % 2), 4.0, w=1.0 * (n % 2 == 0)) for n in range(10)]
+    one_off = [*class_[:-1], marks("s9", 2.0, 4.0, w=1.0)]
+    rest = lambda given: {s.id: s.with_the_rest for s in class_report.exercise_summaries(given, MOST, {})}  # noqa: E731
+    assert rest(class_) == {"t.a": pytest.approx(-1), "t.b": None, "t.w": pytest.approx(-1)}
+    assert rest(one_off)["t.a"] == pytest.approx(-((2 / 3) ** 0.5))  # five 0s go with 1; of five 2s, one does
+    assert set(rest(class_[:-1]).values()) == {None}, "nine are too few"
+    assert "<td class=\"n\">-0.82</td>" in class_report.page("a", one_off, MOST, {}, {})
+
+
+def test_growth_from_the_first_to_the_last_of_several_attempts():
+    tries = {"ada": [entry("ada", HALF, NONE), entry("ada", RIGHT, NONE), entry("ada", RIGHT, FULL)],
+             "bob": [entry("bob", RIGHT, NONE), entry("bob", HALF, NONE)], "cyd": [entry("cyd", HALF, NONE)]}  # fmt: skip
+    class_ = {student: all_[-1] for student, all_ in tries.items()}
+    page = class_report.page("a", GRADEBOOK, MOST, class_, tries)
+    grown = page.split("From the first to the last attempt")[1].split("</table>")[0]
+    assert "2 handed in more than once" in grown
+    cells = [re.findall(r"<td[^>]*>(?:<code>)?([^<]*)", row) for row in grown.split("<tr>")[2:]]
+    assert cells == [["t.a", "75%", "75%", "1", "1"], ["t.b", "0%", "50%", "1", "0"]]
+    assert "attempt" not in class_report.page("a", GRADEBOOK, MOST, CLASS, {"cyd": tries["cyd"]})
+
+
 def test_who_was_graded_elsewhere_is_counted_and_has_marks():
-    page = class_report.page("08_lora", GRADEBOOK, MOST, {"ada": CLASS["ada"]})
+    page = class_report.page("08_lora", GRADEBOOK, MOST, {"ada": CLASS["ada"]}, {})
     assert "3 of them were not graded by `course grade`" in page
-    assert class_report.page("08_lora", GRADEBOOK[:1], MOST, CLASS).count("no_scale") == 0, "nobody else's mistakes"
+    assert class_report.page("08_lora", GRADEBOOK[:1], MOST, CLASS, {}).count("no_scale") == 0, "nobody else's mistakes"
 
 
 def test_the_distribution_counts_everybody_once():
@@ -121,12 +145,12 @@ def test_the_distribution_counts_everybody_once():
 
 def test_grading_without_the_sandbox_is_named():
     open_class = {"ada": entry("ada", RIGHT, FULL, sandboxed=False)}
-    assert "1 of them were graded without the sandbox" in class_report.page("a", GRADEBOOK, MOST, open_class)
+    assert "1 of them were graded without the sandbox" in class_report.page("a", GRADEBOOK, MOST, open_class, {})
 
 
 def test_nothing_graded_is_a_sentence():
     with pytest.raises(class_report.NothingGraded, match="run `course grade 08_lora` first"):
-        class_report.page("08_lora", GRADEBOOK[-1:], MOST, {})
+        class_report.page("08_lora", GRADEBOOK[-1:], MOST, {}, {})
 
 
 def test_the_table_has_a_row_for_each_who_handed_in_and_no_formula():

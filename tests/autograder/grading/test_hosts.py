@@ -70,13 +70,13 @@ def test_workers_on_two_hosts_need_only_what_they_are_sent(hosts, tmp_path, open
         _wait_for_two_workers(hosts[0], environment)
         grade = [sys.executable, "-m", "autograder.commands", "grade", QUICKSTART, "--scheduler", f"tcp://{HERE}:8786"]
         command = [*in_namespace, hosts[0], *grade]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, done.stdout + done.stderr
     finally:
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(30)
+            process.wait(120)
     for student in ("right", "wrong", "untouched"):
         assert marks(folder, student, QUICKSTART) == declared(student, QUICKSTART)
 

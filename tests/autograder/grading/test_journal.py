@@ -11,7 +11,7 @@ import pytest
 
 from autograder.asking.state import State
 from autograder.grading.graded import Graded
-from autograder.grading.journal import Busy, Entry, Journal, OtherJournal, entries, key_of
+from autograder.grading.journal import Busy, Entry, Journal, OtherJournal, attempts, entries, key_of
 from autograder.judging.report import Report, Row
 
 
@@ -28,6 +28,17 @@ def test_what_was_added_is_read_again_and_the_last_result_counts(tmp_path):
         journal.add(Entry("ada", "k3", graded(3.0)))
     assert entries(path) == {"ada": Entry("ada", "k3", graded(3.0)), "bob": Entry("bob", "k2", graded(2.0))}
     assert entries(tmp_path / "none.jsonl") == {}
+
+
+def test_all_attempts_are_read_in_order_and_one_graded_again_is_one(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with Journal(path) as journal:
+        for student, key, score in (("ada", "k1", 1.0), ("bob", "k2", 2.0), ("ada", "k3", 2.0), ("ada", "k1", 3.0)):
+            journal.add(Entry(student, key, graded(score)))
+            journal.recorded(Entry(student, key, graded(score)))
+    tries = {student: [(e.key, e.graded.reports["x.y"].score) for e in all_] for student, all_ in attempts(path).items()}
+    assert tries == {"ada": [("k1", 3.0), ("k3", 2.0)], "bob": [("k2", 2.0)]}
+    assert attempts(tmp_path / "none.jsonl") == {}
 
 
 def test_what_is_not_noted_as_recorded_waits(tmp_path):

@@ -34,7 +34,7 @@ def server():
         process = subprocess.Popen([*as_user, f"{programs}/postgres", "-D", data, *settings], cwd="/",
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            for _ in range(100):
+            for _ in range(600):
                 if Path(place, ".s.PGSQL.5432").exists():
                     break
                 time.sleep(0.1)

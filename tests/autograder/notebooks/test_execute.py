@@ -139,12 +139,12 @@ def test_a_run_goes_on_after_errors_and_loops_and_reads_stderr():
         "import sys, warnings\nprint('out')\nprint('to stderr', file=sys.stderr)\nwarnings.warn('careful')",
         "1 / 0", "while True: pass", "import time; time.sleep(0.5); 'still here'", "def f(:",
     )  # fmt: skip
-    run = run_notebook(given, timeout=2)
+    run = run_notebook(given, timeout=4)
     assert [(e.index, e.name) for e in run.errors] == [(1, "ZeroDivisionError"), (2, "TimeoutError"), (4, "SyntaxError")]
-    assert run.errors[1] == CellError(2, "TimeoutError", "this cell was stopped after 2 seconds: look for a loop that never ends")
+    assert run.errors[1] == CellError(2, "TimeoutError", "this cell was stopped after 4 seconds: look for a loop that never ends")
     assert run.stderr.startswith("to stderr\n") and "careful" in run.stderr and "out" not in run.stderr.split("\n")
     assert value(run, 3) == "'still here'"
-    assert 2 <= run.cell_seconds[2] < 6 and 0.5 <= run.cell_seconds[3] < 2 < run.seconds < 20
+    assert 0.5 <= run.cell_seconds[3] < 4 <= run.cell_seconds[2] < run.seconds
     assert all("outputs" in cell and not cell.outputs for cell in given.cells)  # a copy was executed
 
 

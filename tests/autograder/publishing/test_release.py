@@ -182,7 +182,7 @@ def test_course_lab_opens_the_workbook_quietly_without_the_instructors_tools(bun
         command = [sys.executable, "-m", "autograder.commands", "lab", "--no-browser"]
         server = subprocess.Popen(command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab/tree/00_quickstart\.ipynb\?token=(\w+)", log.read_text())):
             assert server.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)

@@ -70,7 +70,7 @@ class Reader:
     def __call__(self, script: str, *arguments: Any) -> Any:
         return self.browser.execute_script(script, *arguments)
 
-    def wait(self, what: Callable[[], Any], timeout: float = 30) -> Any:
+    def wait(self, what: Callable[[], Any], timeout: float = 120) -> Any:
         return WebDriverWait(self.browser, timeout).until(lambda _: what())
 
     def open(self, page: str, width: int = WIDTHS[0]) -> None:
