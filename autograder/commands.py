@@ -42,6 +42,38 @@ def lab(
 
 
 @app.command()
+def update(
+    chapters: Annotated[list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Such as 08 or 08_lora; or all.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+) -> None:
+    """Say what is new in a release of a chapter, and bring your answers over into it. Your old copy is kept."""
+    import nbformat
+
+    from autograder.notebooks import carrying, copies, marking
+
+    mine = {path.stem: path for path in _notebooks_at(WORKBOOK) if (CHAPTERS / path.name).is_file()}
+    for name in chosen(mine, chapters or []):
+        path, release = mine[name], CHAPTERS / mine[name].name
+        try:
+            found, newest = marking.read_notebook(path), marking.read_notebook(release)
+        except marking.UnreadableNotebook as error:
+            stop(f"{error}.")
+        if carrying.is_release(found, newest):
+            say(f"{name} is of the newest release.")
+            continue
+        renewed = carrying.renewed(found, newest)
+        say(f"{name} has a newer release.", *renewed.sentences())
+        if yes or typer.confirm("Bring your answers over into it?"):
+            try:
+                kept = copies.replace(WORKBOOK, path.name, nbformat.writes(renewed.notebook).encode(), release.read_bytes())
+            except OSError as error:
+                stop(f"{name} stays as it is: the newer one could not be written ({error.strerror}: {error.filename}).")
+            say(f"Done. Your old copy is {kept.relative_to(WORKBOOK.parent)}. If it is open, close it and open it again.")
+        else:
+            say(f"{name} stays as it is.")
+
+
+@app.command()
 def check(
     what: Annotated[list[str] | None, typer.Argument(
         metavar="[CHAPTER]...", help="Such as 08 or 08_lora; or the path of a notebook or a folder; or all of your workbook.",

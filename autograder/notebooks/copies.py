@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 RECORD = ".handed_out.json"
+EARLIER = "earlier"  # the folder of old copies
 
 
 def refresh(chapters: Path, workbook: Path) -> list[str]:
@@ -50,10 +51,11 @@ def refresh(chapters: Path, workbook: Path) -> list[str]:
             record.handed_out(name, new)
             said.append(f"{name} was updated to the newer release; there was no work of yours in it.")
         elif not record.was_shown(name, new):
-            beside = workbook / f"{mine.stem}.new-{_digest(new)[:8]}.ipynb"
+            beside = _beside(mine, new)
             if not os.path.lexists(beside):
                 _write(beside, new)
-                said.append(f"{name} has a newer release. Your work stays as it is; the new one lies beside it as {beside.name}.")
+                said.append(f"{name} has a newer release. Your work stays as it is; the new one lies beside it as {beside.name}. "
+                            f"`course update {mine.stem}` says what is new, and can bring your answers over.")  # fmt: skip
             record.offered(name, new)
     for name in record.names() - released.keys():
         if (workbook / name).exists():
@@ -62,6 +64,25 @@ def refresh(chapters: Path, workbook: Path) -> list[str]:
     if copied:
         said.insert(0, f"Copied into {workbook.name}: {', '.join(copied)}.")
     return said
+
+
+def replace(workbook: Path, name: str, content: bytes, release: bytes) -> Path:
+    """Put `content`, made from `release`, in place of a notebook, whose old copy goes into `earlier/`. Returns where that is."""
+    mine, earlier = workbook / name, workbook / EARLIER
+    old = mine.read_bytes()
+    kept = earlier / f"{mine.stem}-{_digest(old)[:8]}.ipynb"
+    earlier.mkdir(exist_ok=True)
+    _write(kept, old)
+    _write(mine, content)
+    _Record(workbook / RECORD).handed_out(name, release)
+    beside = _beside(mine, release)
+    if beside.is_file() and beside.read_bytes() == release:  # nobody has worked in it
+        beside.unlink()
+    return kept
+
+
+def _beside(mine: Path, release: bytes) -> Path:
+    return mine.with_name(f"{mine.stem}.new-{_digest(release)[:8]}.ipynb")
 
 
 class _Record:

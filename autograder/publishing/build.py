@@ -16,7 +16,8 @@ from autograder import places
 from autograder.exercises import exercises
 from autograder.exercises.exercise import AuthorError, Exercise
 from autograder.exercises.validating import validated
-from autograder.publishing import chapter, contents, edits
+from autograder.notebooks import edits
+from autograder.publishing import chapter, contents
 
 README = places.CHAPTERS.parent / "README.md"
 PATH = places.CHAPTERS.parent / "docs" / "path.svg"

@@ -25,9 +25,9 @@ from nbformat import NotebookNode
 
 from autograder.exercises import exercises
 from autograder.exercises.exercise import AuthorError, Exercise, Written
+from autograder.notebooks import edits
 from autograder.notebooks.cells import DEMONSTRATION, KINDS, SETUP, answer_name, check_name, plain_python
 from autograder.places import CHAPTERS
-from autograder.publishing import edits
 from autograder.publishing.pieces import Piece, pieces
 
 

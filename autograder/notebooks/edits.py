@@ -20,10 +20,11 @@ def id_of_prose(text: str) -> str:
 
 def first_edit(notebook: NotebookNode) -> int | None:
     """The index of the first cell that hands have changed or added; None when builds made all of them."""
-    return next((index for index, cell in enumerate(notebook.cells) if not _is_as_built(cell)), None)
+    return next((index for index, cell in enumerate(notebook.cells) if not is_as_built(cell)), None)
 
 
-def _is_as_built(cell: NotebookNode) -> bool:
+def is_as_built(cell: NotebookNode) -> bool:
+    """Whether a cell is one that a build made, unchanged since."""
     from nbgrader.utils import compute_checksum
 
     about = cell.metadata.get("nbgrader")

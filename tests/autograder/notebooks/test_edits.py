@@ -8,7 +8,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from autograder import places
 from autograder.exercises.exercise import AuthorError
-from autograder.publishing import build, chapter, edits
+from autograder.notebooks import edits
+from autograder.publishing import build, chapter
 
 QUICKSTART = places.CHAPTERS / "00_quickstart.md"
 
