@@ -1,6 +1,6 @@
 """Grading in a storm: many submissions, some of them hostile, and everything that grades killed at random moments.
 
-    python benchmarks/storm.py                 # 1,000 submissions of 00_quickstart, 5 % of them hostile
+    python benchmarks/storm.py                 # 1,000 submissions of 00_quickstart, 10 % of them hostile
     python benchmarks/storm.py --students 100
 
 The same class is graded twice: once in calm, and once with Dask workers and the command itself killed again and again, and run
@@ -57,7 +57,7 @@ class Weather:
     seconds: float
 
 
-def make_class(folder: Path, students: int, hostile: float = 0.05) -> dict[str, str]:
+def make_class(folder: Path, students: int, hostile: float = 0.1) -> dict[str, str]:
     """Release the assignment and hand in for everybody; return who handed in what."""
     build.build_class(folder)
     subprocess.run([sys.executable, "-m", "nbgrader", "generate_assignment", ASSIGNMENT], cwd=folder, env=ENVIRONMENT, check=True,

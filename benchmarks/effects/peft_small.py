@@ -16,7 +16,7 @@ TUNING = (100, 101, 102)
 # ---------------------------------------------------------------------------------------------------------------------
 # AdaLoRA against a teacher with planted ranks
 
-ADA_RATES = (1e-2, 3e-2, 6e-2, 0.12)
+ADA_RATES = (1e-2, 3e-2, 6e-2, 0.12, 0.2, 0.3)
 
 
 def one_allocation(seed: int, way: str, lr: float) -> dict:
