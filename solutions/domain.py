@@ -125,7 +125,8 @@ def domain_predict_forgetting() -> tuple[str, str, str]:
     First, LoRA on the blocks, adapter on. Take the plain run whose learning rate was made so small that it has learned the notes
     just as well as LoRA. Has LoRA forgotten more or less of the general text than this plain run?
     Second, EWC. It ends farther away from the pretrained weights than plain training does. Has it forgotten more or less?
-    Third, replay with half general text, trained for two and a half times as many steps. Has it then forgotten more or less?
+    Third, replay with half general text, trained for two and a half times as many steps. Has it then forgotten more or less
+    than after the usual number of steps?
     """
     return "more", "less", "less"
 

@@ -98,7 +98,7 @@ def forgetting_predict_growth(quantity: str, factor: float) -> float:
     quantity: one of
         "true Fisher, examples"     the trace of the true Fisher, measured on so many times more examples of the same task
         "batch-mean, batch"         the trace of the batch-mean estimate at a minimum, with batches so many times larger
-        "strength, batch"           the lam at which the batch-mean estimate makes the spring that the empirical one makes
+        "strength, batch"           the lam at which, at a minimum, the batch-mean estimate makes the empirical one's spring
         "diagonal, weights"         the memory for the diagonal, for a model with so many times more weights
         "whole matrix, weights"     the memory for the whole Fisher matrix, for such a model
         "true Fisher, classes"      the backward passes for the true Fisher with exact labels, with so many times more classes
@@ -134,7 +134,8 @@ def forgetting_choose_strength(
     test_old: (strengths, n), test_naive, test_before: (n,). On n test seeds, accuracy on A after B with each strength, after B
     without a spring, and before B. What is kept is the share of what naive training loses that is still there, seed by seed.
 
-    Returns (index of the chosen strength, mean share kept, half width of its interval: t times the standard error of that mean).
+    Returns (index of the chosen strength, mean share kept, half width of its interval: t times the standard error of that mean,
+    with n - 1).
     """
     learned = (naive_new - new).mean(1) <= margin
     chosen = int(old.mean(1).where(learned, -1.0).argmax())  # no accuracy is below 0
@@ -178,10 +179,10 @@ from about 95 % to about half after task B, although B never contradicts A. Full
 is minimised speaks of B only, while every weight is shared: each step goes where B's gradient points, and nothing pulls back
 when that direction is one to which A's loss is sensitive. At A's minimum the first-order effect on A is zero, and it is A's
 curvature along the step that does the harm. Distance is not the reason: the network that was trained on both tasks together
-moved as far from A's weights as the naive one and forgot nothing, and under EWC the weights also moved as far, but in
-directions to which A is indifferent. So it matters in which direction the weights move. With new classes and one head, EWC
-still keeps what it was asked to keep, for the old digits are told from one another as well as before. But the output weights
-of the new classes were never used in A, so their Fisher information is nearly zero and they may grow freely; the logits of
-the new classes overtake the old ones on every picture, and no old class is ever answered. Only something that lets both kinds
-of classes compete in one loss, such as replay, or a separate head chosen by a known task, prevents that.
+moved nearly as far from A's weights as the naive one and forgot nothing, and under EWC the weights also moved nearly as far,
+but in directions to which A is indifferent. So it matters in which direction the weights move. With new classes and one head,
+EWC still keeps what it was asked to keep, for the old digits are told from one another nearly as well as before. But the output
+weights of the new classes were never used in A, so their Fisher information is nearly zero and they may grow freely; the logits
+of the new classes overtake the old ones on most pictures, and an old class is hardly ever answered. Only something that lets
+both kinds of classes compete in one loss, such as replay, or a separate head chosen by a known task, prevents that.
 """

@@ -46,8 +46,8 @@ def lora_gradient(x: Tensor, grad_h: Tensor, lora_A: Tensor, lora_B: Tensor, alp
     """The gradients of the loss with respect to lora_A and lora_B, by hand: no autograd.
 
     x: (n, d_in), the layer's input.   grad_h: (n, d_out), the gradient of the loss with respect to its output.
-    lora_A: (r, d_in).   lora_B: (d_out, r).   The scale is alpha / r. The loss already is what it is:
-    sum over the rows of the batch, do not average again.
+    lora_A: (r, d_in).   lora_B: (d_out, r).   The scale is alpha / r. Any averaging is in grad_h
+    already: sum over the rows of the batch.
 
     Returns (grad_A, grad_B), each in the shape of its matrix.
     """
@@ -151,15 +151,15 @@ def lora_why_scale() -> str:
     Write four to seven sentences. Name the measurements of this chapter that support you.
     """
     return """
-The scale separates how strong the update is from how many directions it may use. α is a strength that is chosen once;
-it acts on the update like a learning rate, so α = 2r doubles the update of α = r without a change of initialisation.
-Dividing by r was meant to spare us from tuning the learning rate again when r changes, because the r terms of BAx add up.
-If the factors are independent, they add up like independent terms: the squared size of BAx grows like r, so under α/r it goes
-like α²/r, and the scale α/√r (rsLoRA) is the one that keeps it constant. The same holds for a step of plain gradient descent;
-in the measurement over r = 1 … 256 both fall with slope -1 under α/r and are flat under α/√r. AdamW is another matter: it moves
-every entry of B by the rate, whatever the gradient's size, and in directions that fit A, so the terms add up like r. There it is
-α/r that nearly cancels the rank, and under α/√r the update grows with it: measured after AdamW's steps. So what α/r
-does depends on the optimiser, and with AdamW the best rate hardly moves with the rank, which the sweep of section 7 shows too.
+The scale separates how strong the update is from how many directions it may use. α is a strength that is chosen once; it acts on
+the update like a learning rate, so α = 2r doubles the update of α = r without another initialisation. Dividing by r was meant to
+spare us from tuning the learning rate again when r changes, because the r terms of BAx add up. If the factors are independent,
+they add up like independent terms: the squared size of BAx grows like r, so under α/r it goes like α²/r, and the scale α/√r
+(rsLoRA) is the one that keeps it constant; over r = 1 … 256 it was measured to fall with slope -1 under α/r and to be flat under
+α/√r. After gradient descent it fades even faster (slope near -2), for B grew by a gradient that carries the scale already. AdamW
+is another matter: it moves every entry of B by the rate, whatever the gradient's size, and in directions that fit A, so the
+terms add up like r. There α/r nearly cancels the rank, and under α/√r the update grows with it: measured after AdamW's steps. So
+α/r's effect depends on the optimiser. With AdamW the best rate hardly moves with the rank (section 7).
 """
 
 

@@ -184,6 +184,7 @@ def forecast(vocab_size: int) -> tuple[float, str]:
        vocabulary of `vocab_size` tokens?
     2. A causal model, the same with its loss at a random 15 % of the positions ("few"), and a masked model that chooses 15 %:
        all of one size, on the same sentences, asked about the same blanks. Which needs the fewest sentences, which the most?
+       Each letter names the one that needs the fewest first.
        "A": causal, few, masked.   "B": causal, masked, few.   "C": masked, causal, few.   "D": masked, few, causal.
 
     Returns (loss, letter), such as (0.5, "C").
@@ -205,7 +206,7 @@ def fill_blank(log_p: Tensor, place: int) -> Tensor:
 def choose() -> str:
     """Choose and justify. Three jobs, and one budget of text for each:
 
-    (a) Of a million forms a day, one illegible word in each is to be filled in, from a list of 100 words.
+    (a) A million forms come in a day. In each of them one illegible word is to be filled in, from a list of 100 words.
     (b) A model shall be useful as early as possible: only a thousand sentences of a rare dialect exist.
     (c) Replies to letters are to be written.
 

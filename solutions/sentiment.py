@@ -42,7 +42,7 @@ def transfer_warmup_lr(step: int, warmup: float, total: int, peak: float) -> flo
     """The learning rate of one step: a straight line from 0 to the peak, then a straight line from the peak to 0.
 
     step: counts from 0, the first.   warmup: where the rising line reaches `peak`, in steps; it may be zero (no warm-up) and need
-    not be whole.   total: where the falling line reaches 0; beyond it the learning rate stays 0.
+    not be whole.   total: where the falling line reaches 0, after `warmup`; beyond it the learning rate stays 0.
     """
     if step < warmup:
         return peak * step / warmup

@@ -149,8 +149,8 @@ def transfer_start_share(examples: int, features: int, lam: float) -> float:
 
     Linear regression, random features, loss |X theta - y|^2 / n + lam |theta|^2, with n = examples and one number in theta for
     each of the features. Two descents begin at two places, a random direction apart, and both go on until nothing moves.
-    Returns the
-    squared distance of their ends divided by that of their starts, as it is on average: 0.0 if both end at one place.
+
+    Returns the squared distance of their ends divided by that of their starts, as it is on average: 0.0 if both end at one place.
     """
     if lam > 0 or examples >= features:
         return 0.0  # one minimiser
@@ -162,7 +162,7 @@ def transfer_adapt(network: nn.Sequential, x: Tensor, y: Tensor, classes: int) -
 
     network: Linear, ReLU, Linear, ReLU, Linear, and pretrained: it tells which of three shapes a row of numbers shows. The last
     two numbers of a row are a colour. In pretraining they were always 0, so nothing in the network looks at them.
-    x: (n, numbers), with n = 150.   y: (n,), 0 to classes - 1: twice the shape, plus 1 for one of two colours.
+    x: (n, numbers), with n = 150.   y: (n,), 0 to classes - 1: twice the shape, plus 1 for one of two colours: six classes.
     What is trained, in which order, at which learning rates and for how many steps is yours to decide. Half a second is enough.
     """
     head = nn.Linear(network[-1].in_features, classes)
@@ -213,8 +213,8 @@ def transfer_choose_rate(scores: Tensor, t: float) -> tuple[int, int]:
 
 
 def transfer_choose_from_race() -> str:
-    """Three projects with 32 labelled sentences each and the encoder of this chapter. Choose a strategy for each from the two
-    tables of section 10 (8 steps and 30 steps), and justify it with their numbers.
+    """Three projects with 32 labelled sentences each and the encoder of this chapter. Choose a strategy for each from the
+    tables of section 10 (8 steps and 30 steps, and what each strategy costs), and justify it with their numbers.
 
     A: each of 400 customers trains a model of their own, and for each there is time for 8 steps.
     B: one model, time for 30 steps and more; only the accuracy on new words counts.

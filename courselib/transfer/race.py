@@ -1,6 +1,6 @@
 """The strategies against each other: the same sentences, the same loop, each with its own learning rate and enough steps.
 
-    finetune("full", seed=0)                      30 steps of 8 sentences: about eight times through the 32 labelled ones
+    finetune("full", seed=0)                      30 steps of 8 sentences: seven and a half times through the 32 labelled ones
     finetune("full", seed=0, steps=8)             two times through: too few for some, and that is the point of asking
 
 How many steps there are decides who wins. What trains few numbers is done early; what trains many needs longer, and is better in

@@ -26,7 +26,7 @@ predict_forgetting = Exercise(
     cases=predict_forgetting_cases,
     parts=[
         Part("LoRA against plain training that learned as much", 1, of=0), Part("EWC, which ends farther away", 1, of=1),
-        Part("replay, twice as long", 1, of=2),
+        Part("replay, trained for longer", 1, of=2),
     ],
     misconceptions=[
         Misconception(

@@ -14,11 +14,10 @@ why_scale = Written(
         (1, "α is a strength that can be set apart from the rank (like a learning rate of the update), so α ≠ r makes sense; α/r "
             "was meant to let the rank change without tuning the learning rate again"),
         (1, "where the factors are independent, or gradient descent makes the step, α/r does not cancel the rank: the mean "
-    "square "
-            "goes like α²/r, and α/√r keeps it constant"),
+            "square goes like α²/r (after steps of gradient descent even faster), and α/√r keeps it constant"),
         (1, "for AdamW it is the other way about: after its steps the update under α/r hardly depends on the rank, and under "
-    "α/√r "
-            "it grows with it. (An answer that gives AdamW its due and derives it loses nothing by being short on the rest.)"),
+            "α/√r it grows with it. (An answer that gives AdamW its due and derives it loses nothing by being short on the "
+            "rest.)"),
         (1, "a measurement of the chapter over r as evidence, and what it was a measurement of: random factors, a gradient step, "
             "or AdamW's steps"),
     ],
