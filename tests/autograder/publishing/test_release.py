@@ -169,8 +169,33 @@ def test_its_help_lists_what_works_there_and_nothing_else(bundle):
     app = "from autograder.commands import app\nfor words in ['--help'], ['build']:\n    try:\n        app(words)\n" \
           "    except SystemExit as end:\n        print('ended with', end.code)\n"  # fmt: skip
     done = python(bundle, app)
-    assert re.findall(r"(?m)^│ ([a-z]+) ", done.stdout) == ["lab", "check", "fits"], done.stdout
+    assert re.findall(r"(?m)^│ ([a-z]+) ", done.stdout) == ["lab", "update", "check", "fits"], done.stdout
     assert re.findall("ended with (.)", done.stdout) == ["0", "2"] and "No such command 'build'" in done.stderr
+
+
+OF_AN_OLDER_RELEASE = """
+from pathlib import Path
+import nbformat
+from autograder import commands
+from autograder.notebooks.copies import refresh
+commands.WORKBOOK = Path(sys.argv[1])
+refresh(commands.CHAPTERS, commands.WORKBOOK)
+mine = commands.WORKBOOK / "00_quickstart.ipynb"
+notebook = nbformat.read(mine, as_version=4)
+[cell] = [cell for cell in notebook.cells if cell.id == "quickstart-lora-forward"]
+cell.source, notebook.cells[0]["id"] = "mine = 1", "other"
+nbformat.write(notebook, mine)
+commands.app(["update", "00", "--yes"])
+"""
+
+
+def test_a_newer_release_gets_the_answers_there(bundle, tmp_path):
+    """With what a bundle holds, and nothing else."""
+    done = python(bundle, OF_AN_OLDER_RELEASE, tmp_path / "workbook")
+    assert "Your answers to bring over: quickstart.lora_forward." in done.stdout, done.stdout + done.stderr
+    now = nbformat.read(tmp_path / "workbook" / "00_quickstart.ipynb", as_version=4)
+    assert [cell.id for cell in now.cells if cell.source == "mine = 1"] == ["quickstart-lora-forward"]
+    assert now.cells[0].id != "other"
 
 
 def test_course_lab_opens_the_workbook_quietly_without_the_instructors_tools(bundle, tmp_path):
