@@ -188,13 +188,12 @@ def _was_killed(child: int) -> bool:
 
     A process that is killed hangs up a moment before its parent can wait for it: what is ending is waited for.
     """
-    end = time.monotonic() + ENDING_SECONDS
-    while True:
-        ending = _is_ending(child)  # asked first: else it could be over between the two
-        dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if dead is not None or not ending or time.monotonic() > end:
-            return dead is not None and (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
-        time.sleep(0.01)
+    if _is_ending(child):
+        over = os.pidfd_open(child)
+        select.select([over], [], [], ENDING_SECONDS)
+        os.close(over)
+    dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return dead is not None and (dead.si_code, dead.si_status) == (os.CLD_KILLED, signal.SIGKILL)
 
 
 def _is_ending(process: int) -> bool:

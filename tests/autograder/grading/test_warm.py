@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -75,27 +76,37 @@ def test_who_is_killed_is_seen_to_be_however_soon_it_is_asked():
 
 
 def once_it_runs(warm, kill):
-    """Calls `kill` with the number of the warm process's next fork, as soon as that has had time to begin its cells."""
+    """Calls `kill` with the number of the warm process's next fork, once that runs cells: it has limits of its own then."""
     waiting = youngest_below(warm._process.process.pid)
 
     def wait():
-        while youngest_below(warm._process.process.pid) == waiting:
+        while (fork := child_of_each().get(waiting)) is None or not has_limits(fork):
             time.sleep(0.02)
         time.sleep(0.3)
-        kill(youngest_below(warm._process.process.pid))  # asked anew: what was seen first may have been on the way to it
+        kill(fork)
 
     threading.Thread(target=wait, daemon=True).start()
 
 
+def has_limits(process: int) -> bool:
+    return bool(re.search(r"Max open files +512 +512", Path(f"/proc/{process}/limits").read_text()))
+
+
 def youngest_below(process: int) -> int:
     """The last of the chain of processes that begins with `process`."""
-    parents = {}
+    children = child_of_each()
+    while process in children:
+        process = children[process]
+    return process
+
+
+def child_of_each() -> dict[int, int]:
+    """A child of every process that has one."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            parents[int(path.read_text().rsplit(")", 1)[1].split()[1])] = int(path.parent.name)
-    while process in parents:
-        process = parents[process]
-    return process
+            found[int(path.read_text().rsplit(")", 1)[1].split()[1])] = int(path.parent.name)
+    return found
 
 
 def test_a_warm_process_that_dies_twice_counts_as_the_submission_s_doing(grader, monkeypatch):

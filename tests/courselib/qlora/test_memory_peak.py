@@ -1,6 +1,5 @@
 """The peak of a training step, foretold, against torch's own count: of a small model, and of large ones that do not exist."""
 
-import copy
 import dataclasses
 
 import pytest
@@ -106,7 +105,7 @@ def test_and_of_four_layers_of_large_ones_whose_numbers_nobody_has(name, method,
 def hollow(layer):
     """A `FourBitLinear` of this layer's size with nothing in it."""
     with torch.device("cpu"):
-        four = copy.deepcopy(FourBitLinear(nn.Linear(64, 64, bias=False)))
+        four = FourBitLinear(nn.Linear(64, 64, bias=False))
     weights = layer.weight.numel()
     four.in_features, four.out_features = layer.in_features, layer.out_features
     four.weight = nn.Parameter(torch.empty(weights // 2, dtype=torch.uint8), requires_grad=False)
