@@ -14,7 +14,7 @@ from pathlib import Path
 import nbgrader
 from traitlets.config import Config
 
-from autograder.asking.ask import STUB, TEXT_STUB
+from autograder.asking.stubs import STUB, TEXT_STUB
 
 DEMONSTRATION = "demonstration"
 PAGES = Path(__file__).parent / "grading" / "pages"

@@ -21,12 +21,11 @@ from autograder.asking.inputs import copied, untouched
 from autograder.asking.patience import Budget, OutOfTime, within
 from autograder.asking.raised import name_of, say, text_of
 from autograder.asking.state import State
+from autograder.asking.stubs import STUB
 
 SECONDS = 10.0  # for all cases of one exercise together
 PRINT_LIMIT = 20_000  # characters
-TEXT_STUB = "Write your answer here."  # what the handed-out written answers read
 MAKE_IT = "make what you need in a cell of your own"
-STUB = "write your answer here, then run the check below"  # what the handed-out functions raise
 
 
 @dataclass

@@ -16,7 +16,6 @@ from autograder.grading.journal import Entry
 from autograder.grading.submission import Released
 from autograder.notebooks.cells import check_name
 from autograder.places import CHAPTERS
-from autograder.publishing.chapter import exercise_ids
 
 SHOWN = 5  # differences in one sentence
 
@@ -87,6 +86,8 @@ def refusal(wrong: list[str], assignment: str = "ASSIGNMENT", class_folder: str 
 
 
 def _missing(assignment: str, released: Released) -> list[str]:
+    from autograder.publishing.chapter import exercise_ids  # reads MyST: a worker, which does not ask for this, need not load it
+
     chapter = CHAPTERS / f"{assignment}.md"
     wanted = exercise_ids(chapter) if chapter.exists() else []
     lacking = [i for i in wanted if i not in released.exercises and i not in released.written]

@@ -19,7 +19,7 @@ def stage(folder: Path, sandboxed: bool) -> Path:
     source, half = ROOT / "autograder", folder / "autograder"
     for path in [path for pattern in INSIDE for path in source.glob(pattern)]:
         _copy(path, half / path.relative_to(source))
-    _copy(source / "grading" / "inside" / "check.py", half / "check.py")
+    _copy(source / "grading" / "inside" / "checking.py", half / "checking.py")
     if not sandboxed:
         (folder / "courselib").symlink_to(ROOT / "courselib")
     for path in [folder, *folder.rglob("*")]:

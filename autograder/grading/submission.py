@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.asking.ask import TEXT_STUB
+from autograder.asking.stubs import TEXT_STUB
 from autograder.notebooks.cells import CHECK, DEMONSTRATION, SETUP, TITLE, answer_name, is_kind
 from autograder.notebooks.names import Ran, imports_for
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.asking.ask import TEXT_STUB
 from autograder.asking.state import State
+from autograder.asking.stubs import TEXT_STUB
 from autograder.notebooks.cells import TITLE, answer_name, check_cells
 from autograder.notebooks.execute import CellError, Run
 

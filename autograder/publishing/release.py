@@ -21,7 +21,8 @@ from autograder.notebooks import due
 from autograder.publishing import build, chapter
 
 HALF = (  # five files, and three rooms whole
-    "__init__.py", "check.py", "commands.py", "nbgrader_config.py", "places.py", "asking/**/*", "judging/**/*", "notebooks/**/*",
+    "__init__.py", "checking.py", "commands.py", "nbgrader_config.py", "places.py",
+    "asking/**/*", "judging/**/*", "notebooks/**/*",
 )
 TOP = (
     "pyproject.toml", "requirements*.lock", "environment.yml", "install/environment.py", ".gitignore", "LICENSE*",

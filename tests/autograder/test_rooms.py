@@ -1,7 +1,10 @@
 """The rooms of autograder, by the rules of the house: the wall is a folder, one file knows paths, tests stand by subjects."""
 
 import ast
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -110,3 +113,13 @@ def test_no_file_is_longer_than_one_reads():
         for path in (places.ROOT / folder).rglob("*.py"):
             lines = path.read_text(encoding="utf-8").count("\n")
             assert lines <= 280, f"{path.relative_to(places.ROOT)} has {lines} lines: cut it where its subject changes"
+
+
+@pytest.mark.parametrize("module, spared", [
+    ("autograder.commands", {"torch", "jupytext", "nbgrader", "autograder.checking"}),  # `course lab` starts at once
+    ("autograder.grading.grader", {"jupytext", "nbgrader", "nbformat", "distributed"}),  # of which there are many
+])
+def test_what_starts_often_loads_only_what_it_needs(module, spared):
+    code = f"import importlib, json, sys; importlib.import_module({module!r}); print(json.dumps(list(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", code], cwd=places.ROOT, capture_output=True, text=True, check=True)
+    assert spared.isdisjoint(json.loads(said.stdout.splitlines()[-1]))

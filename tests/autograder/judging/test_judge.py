@@ -10,7 +10,7 @@ import torch
 
 from autograder import exercises, grade
 from autograder.asking.ask import PRINT_LIMIT, ask_all
-from autograder.check import mark
+from autograder.checking import mark
 from autograder.exercises.drawing import draw
 from autograder.judging.judge import judge
 

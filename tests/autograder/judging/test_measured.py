@@ -12,7 +12,7 @@ from autograder.asking import probes
 from autograder.asking.ask import ask_all
 from autograder.asking.probes import without_autograd
 from autograder.asking.wire import encode
-from autograder.check import mark
+from autograder.checking import mark
 from autograder.exercises.drawing import draw
 from autograder.exercises.draws import normal
 from autograder.exercises.exercise import AuthorError, Case, Exercise, Misconception, Part

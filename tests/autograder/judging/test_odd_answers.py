@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from autograder.asking.wire import HEAD_SIZE, decode, lengths
-from autograder.check import mark
+from autograder.checking import mark
 from autograder.exercises import exercises
 from autograder.exercises.drawing import draw
 from autograder.grading.inside import runner

@@ -10,7 +10,7 @@ import torch
 from autograder import exercises
 from autograder.asking.ask import Outcome, ask_all
 from autograder.asking.state import State
-from autograder.check import mark
+from autograder.checking import mark
 from autograder.exercises.drawing import draw
 from autograder.exercises.exercise import Case, Exercise, Part
 from autograder.judging.judge import judge

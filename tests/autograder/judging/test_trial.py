@@ -9,7 +9,7 @@ import torch
 from autograder import exercises, grade
 from autograder.asking.state import State
 from autograder.asking.values import Raised
-from autograder.check import mark
+from autograder.checking import mark
 from autograder.exercises.drawing import draw
 from autograder.exercises.exercise import Case, Exercise, Misconception, Part
 from autograder.judging.report import Report, Row

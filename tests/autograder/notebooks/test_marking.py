@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder import places
-from autograder.check import grade
+from autograder.checking import grade
 from autograder.exercises import exercises
 from autograder.judging.trial import PUBLIC_SEED
 from autograder.notebooks import marking

@@ -70,7 +70,7 @@ def test_only_the_student_half_is_there(bundle):
             "Makefile", "README.md"} <= top and "solutions" not in top  # fmt: skip
     assert {path.suffix for path in (bundle / "chapters").iterdir() if path.is_file()} == {".ipynb"}
     half = {path.name for path in (bundle / "autograder").iterdir()}
-    assert half == {"__init__.py", "check.py", "commands.py", "nbgrader_config.py", "places.py",
+    assert half == {"__init__.py", "checking.py", "commands.py", "nbgrader_config.py", "places.py",
                     "asking", "judging", "notebooks", "public"}  # fmt: skip
     cases = {path.stem for path in (bundle / "autograder" / "public").glob("*.json")}
     assert cases == {i for i in IDS if isinstance(exercises[i], Exercise)}

@@ -19,9 +19,9 @@ from nbformat.v4 import new_code_cell
 
 from autograder import places
 from autograder.asking import values
-from autograder.asking.ask import STUB
 from autograder.asking.probes import call
-from autograder.check import mark
+from autograder.asking.stubs import STUB
+from autograder.checking import mark
 from autograder.exercises import exercises
 from autograder.exercises.drawing import draw
 from autograder.exercises.exercise import Exercise
@@ -74,7 +74,7 @@ def replayed(records, mark, trial_of):
 """
 FROM_DATA = """
 import json, pickle
-from autograder.check import _public_trial, mark
+from autograder.checking import _public_trial, mark
 assert "nbformat" not in sys.modules, "a check reads no notebook, and what can takes a second to load"
 with open(sys.argv[1], "rb") as file:
     records = pickle.load(file)

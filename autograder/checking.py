@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from autograder.asking.ask import STUB, ask_all
+from autograder.asking.ask import ask_all
 from autograder.asking.closing import closed
 from autograder.asking.fresh import fresh
 from autograder.judging.judge import judge, not_answered
@@ -146,4 +146,4 @@ def settle_in() -> None:
     shell.set_custom_exc((NameError,), handler)
 
 
-__all__ = ["STUB", "check", "grade", "mark", "settle_in"]
+__all__ = ["check", "grade", "mark", "settle_in"]
