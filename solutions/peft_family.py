@@ -51,7 +51,7 @@ def peft_family_orthogonality(P: Tensor) -> float:
 
 
 def peft_family_loraplus_rates(lr: float, ratio: float) -> tuple[float, float]:
-    """The learning rates of LoRA+: (that of A, that of B). `lr` is the base rate, and `ratio` at least 1."""
+    """The learning rates of LoRA+: (that of A, that of B). `lr` is the base rate, which is A's, and `ratio` at least 1."""
     return lr, ratio * lr
 
 

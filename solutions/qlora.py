@@ -141,7 +141,8 @@ def qlora_requantize(
     """Merges a LoRA pair into a quantised weight, and quantises the sum again.
 
     codes: (d_out · d_in,), row by row.   absmax: one constant for each block.   levels: (k,), rising.   lora_A: (r, d_in).
-    lora_B: (d_out, r).   The scale is alpha / r.   Returns the new (codes, absmax), in the shapes of the old ones.
+    lora_B: (d_out, r).   The scale is alpha / r.   No block of the sum is all zero. Returns the new
+    (codes, absmax), in the shapes of the old ones.
     """
     merged = (levels[codes.long()].reshape(-1, block_size) * absmax[:, None]).reshape(lora_B.shape[0], lora_A.shape[1])
     merged = (merged + alpha / lora_A.shape[0] * lora_B @ lora_A).reshape(-1, block_size)

@@ -29,6 +29,7 @@ from autograder.notebooks import edits
 from autograder.notebooks.cells import DEMONSTRATION, KINDS, SETUP, answer_name, check_name, plain_python
 from autograder.places import CHAPTERS
 from autograder.publishing.pieces import Piece, pieces
+from autograder.publishing.statements import filled
 
 
 def chapter_sources(folder: Path = CHAPTERS) -> list[Path]:
@@ -174,7 +175,7 @@ def _nbgrader(grade_id: str, *, grade: bool = False, solution: bool = False, loc
 
 def with_solution_marks(answer: Callable) -> str:
     """The source of a function or class with every body, after its docstring, between nbgrader's solution marks."""
-    source = textwrap.dedent(inspect.getsource(answer)).rstrip()
+    source = filled(textwrap.dedent(inspect.getsource(answer)).rstrip())
     lines = source.splitlines()
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
     outer = [f for f in functions if not any(g is not f and g.lineno <= f.lineno <= (g.end_lineno or 0) for g in functions)]

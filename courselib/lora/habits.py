@@ -115,6 +115,7 @@ def small_speaker(seed: int = 0, steps: int = 160, vocabulary: int = 1024) -> Pr
     optimizer = torch.optim.AdamW(model.parameters(), lr=6e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     fit(model, Windows([token_stream(tokenizer, texts)], [8], 64, seed), next_token_loss, optimizer, steps=steps,
         scheduler=falling_rate(optimizer, 20, steps, 0.95), max_grad_norm=1.0, progress=False)
+    model.zero_grad()  # whoever calls backward() next adds to what is there
     return Pretrained(model, tokenizer)
 
 
