@@ -27,6 +27,7 @@ import dreambooth
 import encoder
 import instruction
 import objectives
+import peft_encoder
 import peft_family
 import peft_small
 import preference
@@ -42,7 +43,7 @@ from courselib.lab.plots import interval
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
 EFFECTS = [
     *encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *objectives.EFFECTS, *instruction.EFFECTS, *preference.EFFECTS,
-    *peft_family.EFFECTS, *peft_small.EFFECTS, *qlora.EFFECTS,
+    *peft_family.EFFECTS, *peft_encoder.EFFECTS, *peft_small.EFFECTS, *qlora.EFFECTS,
     *dreambooth.EFFECTS,
 ]
 
