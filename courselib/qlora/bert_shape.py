@@ -96,7 +96,7 @@ class BertShape:
 def bert_shape(config: Mapping[str, Any]) -> BertShape:
     """From a dict of Hugging Face's names; KeyError where one is missing.
 
-    `architectures` says which head it is, and that of masked words is taken for what pretraining left, too.
+    `architectures` says which head it is: for masked words, which also stands for that of pretraining, or else a classifier.
     """
     words = any("MaskedLM" in name or "PreTraining" in name for name in config.get("architectures") or ())
     dropout = config.get("hidden_dropout_prob", 0.1) > 0 or config.get("attention_probs_dropout_prob", 0.1) > 0

@@ -81,7 +81,7 @@ def llama_shape(config: Mapping[str, Any]) -> LlamaShape:
     heads, width = config["num_attention_heads"], config["hidden_size"]
     if (config.get("head_dim") or width // heads) != width // heads:
         raise ValueError(f"expected heads of {width // heads} numbers, {width} / {heads}; the config's head_dim is "
-                         f"{config['head_dim']}. Nobody has counted such a model here.")
+                         f"{config['head_dim']}. Such a model has not been counted here.")
     return LlamaShape(
         config["vocab_size"], width, config["intermediate_size"], config["num_hidden_layers"], heads,
         config.get("num_key_value_heads") or heads, not config.get("tie_word_embeddings", False),

@@ -45,7 +45,7 @@ class Shape(Protocol):
 
 READERS = {"llama": llama_shape, "mistral": llama_shape, "qwen2": llama_shape, "bert": bert_shape}  # by a config's model_type
 
-SHAPES: dict[str, Shape] = {  # of public models
+SHAPES: dict[str, Shape] = {  # of public models; a BERT's head is a classifier of two classes
     "course": LlamaShape(4096, 128, 384, 6, 2, 2, untied=False),
     "bert-base": BertShape(30_522, 768, 3072, 12, 12),
     "bert-large": BertShape(30_522, 1024, 4096, 24, 16),
@@ -66,8 +66,8 @@ def shape_of(config: str | Path | Mapping[str, Any]) -> Shape:
     if isinstance(config, Mapping):
         kind = config.get("model_type")
         if kind not in READERS:
-            raise ValueError(f"expected a config whose model_type is one of {', '.join(READERS)}; {kind!r} came, whose layers "
-                             "keep other things, and nobody has counted them here.")
+            raise ValueError(f"expected a config whose model_type is one of {', '.join(READERS)}; {kind!r} came, and what "
+                             "its layers keep has not been counted here.")
         try:
             return READERS[kind](config)
         except KeyError as error:
