@@ -2,10 +2,10 @@
 
 Four things lie in memory at the peak: the weights; what is trained, with its gradients and moments; what the forward pass keeps
 for the backward pass; and what comes and goes. The third is counted exactly, tensor by tensor, for a Llama (`llama_shape`) and
-for a BERT (`bert_shape`); what every shape has in common is here. With T tokens
-and rank r LoRA adds T r numbers for each adapted matrix, and a copy of its B; in 16 bits, in place of that, a float32 copy of
-what the matrix sees. The peak is at one of four moments of the step: after the forward pass, in the block that goes backward
-first, in the one that goes last, or when all gradients are there.
+for a BERT (`bert_shape`); what every shape has in common is here. With T tokens and rank r LoRA adds T r numbers for each adapted
+matrix, and a copy of its B; in 16 bits, in place of that, a float32 copy of what the matrix sees. The peak is at one of four
+moments of the step: after the forward pass, in the block that goes backward first, in the one that goes last, or when all
+gradients are there.
 
 `course fits llama-7b --method qlora --card 24` prints it, `course fits bert-base --method full --card 8` too; in the place of a
 name stands a config.json as well.
