@@ -27,14 +27,14 @@ from courselib.qlora.layer import quantize_model
 from courselib.qlora.levels import linear_levels, nf4_levels
 from courselib.qlora.merging import WAYS_TO_MERGE, merged_model
 
-LEVELS = {"32 bits": None, "NF4": nf4_levels(), "3 bits": linear_levels(8), "2 bits": linear_levels(4), "1 bit": linear_levels(2)}
 RATES = {"32 bits": 1e-2, "NF4": 1e-2, "3 bits": 1e-2, "2 bits": 1e-2, "1 bit": 2e-2}  # each the least loss on held-out text of
 # three: 5e-3, 1e-2 and 2e-2 (one bit: 1e-2, 2e-2 and 4e-2), on seeds 100 to 102 (three bits and one bit: 101 alone)
+BASES = ("32 bits", "NF4", "2 bits")  # what is measured; the curve's other points, three bits and one, have their rates above
 TEXTS, LONGEST, ENGLISH = 200, 96, 60 * 128  # 900 texts of languages 100 to 102 had at most 87 tokens
 NOTE = (
     f"The task of the effect above: other habits, rank {RANK} on every linear layer, the base's matrices in blocks of 64, with "
-    "double quantisation. One to three bits have levels at equal distances: they are bad bases on purpose, and not the best that "
-    f"so few bits can do. A possible text is one of {TEXTS} that the model writes, at temperature 1, which the language could "
+    "double quantisation. Two bits have levels at equal distances: a bad base on purpose, and not the best that two bits "
+    f"can do. A possible text is one of {TEXTS} that the model writes, at temperature 1, which the language could "
     "have made from the first word to the end. English is held-out prose of the kind that a quarter of the pretraining was; the "
     "fine-tuning has none. Each base has its own rate; at half and at twice the rate two bits had the larger loss on each of the "
     "seeds 100 to 102. Targets were set on seeds 100 and 101."
@@ -49,18 +49,18 @@ def habits_on_few_bits(seed: int, base: str, lr: float | None = None) -> dict[st
     language, stream, held_out = habits_of(seed, tokenizer)
     english = token_stream(tokenizer, prose.english("test"))[:ENGLISH]
     model = copy.deepcopy(original)
-    if (levels := LEVELS[base]) is not None:
-        quantize_model(model, LINEAR, levels=levels)
+    if quantised := base != "32 bits":
+        quantize_model(model, LINEAR, levels=nf4_levels() if base == "NF4" else linear_levels(2 ** int(base[0])))
     lora.add_lora(model, LINEAR, RANK, 2 * RANK)
     found = {}
     for when in ("before", "after"):  # before, B is zero: the base alone
         if when == "after":
             teach(model, stream, seed, lr or RATES[base])
-        whole = lora.merge(copy.deepcopy(model)) if levels is None else merged_model(model, WAYS_TO_MERGE[1], original)
+        whole = merged_model(model, WAYS_TO_MERGE[1], original) if quantised else lora.merge(copy.deepcopy(model))
         answers = right(whole, held_out), texts_possible(whole, tokenizer, language, seed), right(whole, english)
         found |= {f"{question}, {when}": answer for question, answer in zip(QUESTIONS, answers, strict=True)}
     found["loss"] = stream_loss(whole, held_out)
-    if levels is not None:
+    if quantised:
         found[INTO_16_BITS] = stream_loss(merged_model(model, WAYS_TO_MERGE[0], original), held_out) - found["loss"]
     return found
 
@@ -82,8 +82,7 @@ def texts_possible(model: nn.Module, tokenizer: Any, language: Grammar, seed: in
 
 
 def few_bits(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> Measured:
-    bases = [base for base in LEVELS if not (quick and base == "3 bits")]
-    table = run(habits_on_few_bits, {base: {"base": base} for base in bases}, seeds, cache=cache)
+    table = run(habits_on_few_bits, {base: {"base": base} for base in BASES}, seeds, cache=cache)
 
     def behind(base: str, question: str, when: str = "after") -> list[float]:
         pairs = (table.column(f"{question}, {when}", name) for name in ("32 bits", base))
@@ -97,7 +96,6 @@ def few_bits(seeds: Sequence[int], cache: bool = True, quick: bool = False) -> M
             Check("control: two bits stay behind LoRA in possible texts by, in points", behind("2 bits", texts), 10),
             Check("NF4 stays behind LoRA in English tokens right by, in points", behind("NF4", english), 1, at_most=True),
             Check("control: two bits stay behind LoRA in English tokens right by, in points", behind("2 bits", english), 2),
-            Check("control: one bit stays behind LoRA in tokens right by, in points", behind("1 bit", tokens), 2),
             Check("two bits: how much of the gap in tokens right training closes, in points", repaired, 1),
             Check("two bits merged into the 16-bit base: loss above the trained model's, in thousandths of a nat",
                   [1000 * gap for gap in table.column(INTO_16_BITS, "2 bits")], 2),
