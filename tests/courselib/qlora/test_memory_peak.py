@@ -119,10 +119,10 @@ def test_the_peak_of_a_small_model_is_within_five_percent_of_what_torch_counts(s
     ("llama-7b", 1, 512, {}), ("bert-base", 2, 384, {}), ("bert-base", 16, 256, {"checkpointing": True}),
     ("bert-base", 8, 128, {"accumulated": True}), ("bert-large", 4, 256, {}),
 ])  # fmt: skip
-def test_and_of_four_layers_of_large_ones_whose_numbers_nobody_has(
+def test_and_of_two_layers_of_large_ones_whose_numbers_nobody_has(
     name, batch, length, options, method, dtype, size, hollow_model
 ):
-    shape = dataclasses.replace(SHAPES[name], layers=4)
+    shape = dataclasses.replace(SHAPES[name], layers=2)  # torch's bookkeeping takes minutes for many
     model = hollow_model(shape, method, dtype)
     if "checkpointing" in options:
         model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -140,8 +140,8 @@ def test_and_of_a_bert_with_another_head_and_with_a_cpus_kernels(how, method, dt
     assert foretold(shape, method, size, 3, 320) == pytest.approx(total, rel=0.05)
 
 
-@METHODS
-def test_and_of_a_whole_bert_base(method, dtype, size, hollow_model):
+def test_and_of_a_whole_bert_base(hollow_model):
+    """All twelve layers, in full; with adapters that takes minutes, and the layers above are the same."""
     shape = SHAPES["bert-base"]
-    total = counted_hollow(hollow_model(shape, method, dtype), lambda: shaped_models.texts(shape, 8, 128))
-    assert foretold(shape, method, size, 8, 128) == pytest.approx(total, rel=0.05)
+    total = counted_hollow(hollow_model(shape, "full", torch.float32), lambda: shaped_models.texts(shape, 8, 128))
+    assert foretold(shape, "full", 4, 8, 128) == pytest.approx(total, rel=0.05)
