@@ -113,7 +113,7 @@ def check(
 
 @app.command()
 def fits(
-    config: Annotated[str, typer.Argument(help="A config.json, its folder, or a model that the course knows, such as llama-7b.")],
+    config: Annotated[str, typer.Argument(help="A config.json, its folder, or a model known here, as llama-7b or bert-base.")],
     method: Annotated[str, typer.Option(help="full, lora or qlora.")] = "qlora",
     card: Annotated[float, typer.Option(metavar="GB", help="The memory of the card.")] = 24.0,
     batch: Annotated[int, typer.Option(help="Texts at a time.")] = 1,
@@ -121,10 +121,10 @@ def fits(
     checkpointing: Annotated[bool, typer.Option(help="Compute activations twice rather than keep them.")] = False,
 ) -> None:
     """Say what a training step of a model would hold in memory, item by item, and whether that fits (chapter 10)."""
-    from courselib.qlora import memory
+    from courselib.qlora import memory, shapes
 
     try:
-        peak = memory.peak_memory(memory.shape_of(config), method, batch, length, checkpointing=checkpointing)
+        peak = memory.peak_memory(shapes.shape_of(config), method, batch, length, checkpointing=checkpointing)
     except (ValueError, OSError) as error:
         stop(f"{error}")
     rows = table("item", "GB")

@@ -24,7 +24,9 @@ from autograder import places
 from courselib.lab import measured, runtime
 from courselib.lora import add_lora
 from courselib.qlora.finetuning import QUANTISED
-from courselib.qlora.memory import GB, SHAPES, LlamaShape, peak_memory
+from courselib.qlora.llama_shape import LlamaShape
+from courselib.qlora.memory import GB, peak_memory
+from courselib.qlora.shapes import SHAPES
 
 RANK = 16
 TARGET = measured.FOLDER / "gpu_memory.md"

@@ -172,7 +172,7 @@ less than a hundredth of what full fine-tuning gains, and its interval holds zer
 is above LoRA there, which I would report as what it is, a null.
 For forty customers I take LoRA on all layers: it merges, so one customer alone pays nothing at inference, and unmerged
 adapters of several customers can share one base. An adapter with a ReLU or a prefix stays in the way of every request. VeRA
-stores least, and that would change my mind if storage were the bottleneck rather than quality: its operations are LoRA's.
+stores a sixth of LoRA, and that would change my mind if storage were the bottleneck rather than quality; it saves no operations.
 Prompts gained next to nothing at any rate or length, but the model is tiny, and with a large one I would try them again.
 If the customers' adapters had to be added up, I would measure the interference first, for it grows with their number.
 All of this was measured on a model of two layers and one kind of task, so I would repeat the sweep once on the customer's model.

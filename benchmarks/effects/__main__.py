@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+import bits
 import digits
 import dreambooth
 import encoder
@@ -43,7 +44,7 @@ from courselib.lab.plots import interval
 SEEDS = (5, 6, 7, 8, 9)  # 0 to 4 were looked at while the forgetting rows were tuned, so they no longer count
 EFFECTS = [
     *encoder.EFFECTS, *text.EFFECTS, *digits.EFFECTS, *objectives.EFFECTS, *instruction.EFFECTS, *preference.EFFECTS,
-    *peft_family.EFFECTS, *peft_encoder.EFFECTS, *peft_small.EFFECTS, *qlora.EFFECTS,
+    *peft_family.EFFECTS, *peft_encoder.EFFECTS, *peft_small.EFFECTS, *qlora.EFFECTS, *bits.EFFECTS,
     *dreambooth.EFFECTS,
 ]
 

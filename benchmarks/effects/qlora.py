@@ -3,13 +3,16 @@
 import copy
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from measured import Check, Effect, Measured
 from text import LEARNING_RATES, LINEAR, RANK, STEPS, right
+from torch import Tensor, nn
 
 from courselib.domain.adaptation import BATCH, WARMUP, WINDOW
 from courselib.lab import models
+from courselib.lab.data.grammar import Grammar
 from courselib.lab.data.windows import Windows, token_stream
 from courselib.lab.experiments import run
 from courselib.lab.models.causal import next_token_loss
@@ -26,24 +29,32 @@ TABLES = ("QLoRA", "QLoRA, two bits")
 RATES = LEARNING_RATES["other habits"]  # QLoRA takes LoRA's; of 5e-3, 1e-2 and 2e-2 it had the least loss on seeds 100 to 102
 
 
-def habits_on_bits(seed: int, method: str, lr: float | None = None) -> dict:
-    """Teaches the causal model other habits; tokens right and loss on held-out text, before and after, and merged."""
+def habits_of(seed: int, tokenizer: Any) -> tuple[Grammar, Tensor, Tensor]:
+    """A new language of the old words, with its training text and held-out text as streams of tokens."""
     target = other_habits(seed)
     draws = {part: random.Random(f"other habits {part} {seed}") for part in ("train", "test")}
+    train, test = ([target.sample(draws[part]) for _ in range(n)] for part, n in (("train", DOCUMENTS), ("test", HELD_OUT)))
+    return target, token_stream(tokenizer, train), token_stream(tokenizer, test)
+
+
+def teach(model: nn.Module, stream: Tensor, seed: int, lr: float) -> None:
+    """Trains what the model lets be trained on the stream, in place: `STEPS` steps at a rate that falls to a tenth."""
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr)
+    fit(model, Windows([stream], [BATCH], WINDOW, seed), next_token_loss, optimizer, steps=STEPS,
+        scheduler=falling_rate(optimizer, WARMUP, STEPS, 0.9), max_grad_norm=1.0, progress=False)  # fmt: skip
+
+
+def habits_on_bits(seed: int, method: str, lr: float | None = None) -> dict:
+    """Teaches the causal model other habits; tokens right and loss on held-out text, before and after, and merged."""
     original, tokenizer = models.load("causal")
-    stream = token_stream(tokenizer, [target.sample(draws["train"]) for _ in range(DOCUMENTS)])
-    held_out = token_stream(tokenizer, [target.sample(draws["test"]) for _ in range(HELD_OUT)])
+    _, stream, held_out = habits_of(seed, tokenizer)
     model = copy.deepcopy(original)
     if method in TABLES:
         quantize_model(model, LINEAR, levels=nf4_levels() if method == "QLoRA" else linear_levels(4))
     before = right(model, held_out)
     if method != "full":
         add_lora(model, LINEAR, RANK, 2 * RANK)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=lr or RATES["full" if method == "full" else "lora"])
-    batches = Windows([stream], [BATCH], WINDOW, seed)
-    fit(model, batches, next_token_loss, optimizer, steps=STEPS, scheduler=falling_rate(optimizer, WARMUP, STEPS, 0.9),
-        max_grad_norm=1.0, progress=False)  # fmt: skip
+    teach(model, stream, seed, lr or RATES["full" if method == "full" else "lora"])
     found = {"right before, %": before, "right after, %": right(model, held_out), "loss after": stream_loss(model, held_out)}
     if method == "QLoRA":
         for way in WAYS_TO_MERGE:

@@ -173,7 +173,8 @@ def test_check_without_a_workbook_says_where_it_comes_from(tmp_path):
 
 
 def test_fits_says_the_items_the_peak_and_whether_it_fits(tmp_path):
-    from courselib.qlora.memory import GB, SHAPES, peak_memory
+    from courselib.qlora.memory import GB, peak_memory
+    from courselib.qlora.shapes import SHAPES
 
     peak = peak_memory(SHAPES["llama-7b"], "qlora", 2, 1024, checkpointing=True).total / GB
     asked = ("fits", "llama-7b", "--method", "qlora", "--batch", "2", "--length", "1024", "--checkpointing")
@@ -183,9 +184,17 @@ def test_fits_says_the_items_the_peak_and_whether_it_fits(tmp_path):
     assert code == 1 and "It does not fit on" in said
 
 
+def test_fits_knows_encoders_too():
+    code, said = course("fits", "bert-base", "--method", "lora", "--card", "8")
+    assert code == 0 and "It fits on 8 GB" in said and "adapters" in said
+
+
 def test_fits_says_what_it_takes(tmp_path):
     code, said = course("fits", "llama-8x")
     assert code == 1 and "'llama-8x' is no config.json and none of" in words(said) and "llama-7b" in said
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+    code, said = course("fits", tmp_path)
+    assert code == 1 and "one of llama, mistral, qwen2, bert; 't5' came" in words(said)
     code, said = course("fits", "llama-7b", "--method", "half")
     assert code == 1 and "expected a method of full, lora, qlora; 'half' came." in words(said)
     (tmp_path / "config.json").write_text("{not json")

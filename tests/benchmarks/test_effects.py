@@ -1,12 +1,15 @@
 """The effects, quickly: two seeds, trends with margins. The numbers themselves are chapters/measured/effects.md's."""
 
 import importlib.util
+import random
 import sys
 
 import pytest
 import torch
 
 from autograder import places
+from courselib.lab import models
+from courselib.lab.data import worlds
 from courselib.lab.experiments import Table
 
 SEEDS = (0, 1)
@@ -80,6 +83,47 @@ def test_lora_reaches_full_fine_tuning_where_only_habits_are_new(effects):
     assert lora["trained, %"] < 2 and full["trained, %"] == 100
 
 
+def test_a_text_counts_if_it_is_whole_and_the_language_has_it(effects, monkeypatch):
+    """A model that writes two texts of the language, one with a word changed, one without an end, and one after a wrong start."""
+    bits, language = effects.bits, worlds.world("general").grammar()
+    tokenizer = models.load("causal").tokenizer
+    drawn = random.Random(0)
+    texts = [language.sample(drawn) for _ in range(5)]
+    rows = [[*tokenizer(text)["input_ids"], tokenizer.eos_token_id] for text in texts]
+    rows[2][3] = tokenizer(" zebra")["input_ids"][0]
+    rows[3] = rows[3][:-1]
+    rows[4] = rows[4][1:]
+    width = max(map(len, rows))
+
+    class Writer(torch.nn.Module):
+        device = torch.device("cpu")
+
+        def generate(self, input_ids, **how):
+            assert len(input_ids) == 5 and how["do_sample"] and how["max_new_tokens"] >= 88
+            torch.rand(3)  # as sampling does
+            padded = [row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows]
+            return torch.cat([input_ids, torch.tensor(padded)], 1)
+
+    monkeypatch.setattr(bits, "TEXTS", 5)
+    state = torch.get_rng_state()
+    assert bits.texts_possible(Writer(), tokenizer, language, 0) == 40
+    assert torch.equal(torch.get_rng_state(), state)  # what is trained afterwards does not depend on it
+
+
+def test_two_bits_answer_worse_before_and_after_and_a_four_bit_base_does_not(effects, monkeypatch):
+    """A few steps, few texts: what the shipped model can write, on four bits and on two."""
+    bits = effects.bits
+    monkeypatch.setattr(bits, "TEXTS", 40)
+    monkeypatch.setattr(effects.qlora, "STEPS", 12)
+    monkeypatch.setattr(bits, "ENGLISH", 20 * 128)
+    found = {base: bits.habits_on_few_bits(0, base) for base in ("NF4", "2 bits")}
+    for when in ("before", "after"):
+        for question, least in {"texts possible, %": 15, "English right, %": 1.5}.items():
+            assert found["NF4"][f"{question}, {when}"] > found["2 bits"][f"{question}, {when}"] + least
+    for base, row in found.items():
+        assert row["tokens right, %, after"] > row["tokens right, %, before"] + 2, base
+
+
 def test_a_quick_run_leaves_out_the_slowest_and_keeps_the_claims(effects, monkeypatch):
     """Every effect, with numbers made up: what would be run, and what would be said of it."""
     asked = {}
@@ -92,6 +136,8 @@ def test_a_quick_run_leaves_out_the_slowest_and_keeps_the_claims(effects, monkey
                  "win, %", "KL, nats", "proxy before", "proxy", "sampled before, %", "sampled after, %", "after, %",
                  "gain", "forgotten", "trained", "left", "wrong", "right", "as trained, batch 1", "merged, batch 1",
                  "fidelity", "drift", "other words",
+                 *(f"{question}, {when}" for question in effects.bits.QUESTIONS for when in ("before", "after")),
+                 effects.bits.INTO_16_BITS,
                  "loss after", "into the 16-bit base, loss", "into the dequantised base, loss", "quantised again, loss")
         values = {name: 0.5 + 0.1 * number for number, name in enumerate(names)}
         rows = [{"setting": name, "seed": seed, "seconds": 1.0, **values} for name in settings for seed in seeds]

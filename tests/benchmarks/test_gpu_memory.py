@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from autograder import places
-from courselib.qlora.memory import SHAPES, LlamaShape, peak_memory
+from courselib.qlora.llama_shape import LlamaShape
+from courselib.qlora.memory import peak_memory
+from courselib.qlora.shapes import SHAPES
 
 SMALL = LlamaShape(vocabulary=512, width=256, inner=704, layers=2, heads=4, kv_heads=2)
 

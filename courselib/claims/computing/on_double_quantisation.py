@@ -14,7 +14,8 @@ from courselib.qlora.blocks import dequantize_blocks, quantize_blocks
 from courselib.qlora.double import bits_for_each, double_quantize
 from courselib.qlora.layer import FourBitLinear, qlora_forward
 from courselib.qlora.levels import nf4_levels
-from courselib.qlora.memory import SHAPES, peak_memory
+from courselib.qlora.memory import peak_memory
+from courselib.qlora.shapes import SHAPES
 
 WEIGHTS = 65_000_000_000  # "65B", as one counts with it
 BLOCKS = WEIGHTS / 64

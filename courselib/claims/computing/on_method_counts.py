@@ -13,7 +13,8 @@ from courselib.claims.computing.on_adapter_layers import filled_layer, forward_f
 from courselib.lora.counting import attention_budget, gpt3_reduction
 from courselib.lora.spending import step_flops
 from courselib.peft_family.bottleneck import Bottleneck, add_bottlenecks, bottleneck_parameters
-from courselib.qlora.memory import SHAPES, peak_memory
+from courselib.qlora.memory import peak_memory
+from courselib.qlora.shapes import SHAPES
 
 
 def shares_of_lora() -> dict[str, float]:

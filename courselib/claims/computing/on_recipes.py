@@ -9,7 +9,8 @@ from courselib.claims.computing.on_domains import ranges_meet
 from courselib.claims.computing.on_sizes import empty_bert, size
 from courselib.continual.recipe import Recipe
 from courselib.domain import guidelines
-from courselib.qlora.memory import SHAPES, peak_memory
+from courselib.qlora.memory import peak_memory
+from courselib.qlora.shapes import SHAPES
 from courselib.sentiment import schedules
 
 FULL, LORA = schedules.RANGES["lr"], (1e-4, 3e-4)  # usual rates
