@@ -89,13 +89,14 @@ def on_the_encoder(seeds: Sequence[int], cache: bool = True, quick: bool = False
         checks, Table([*tuning.rows, *(row | {"rate": rates[row["setting"]]} for row in final.rows)]),
         columns=("accuracy", "trained", "rate"),
         note="Thirty steps of eight of 32 labelled sentences, 200 test sentences in which no word of praise or blame and no "
-        "frame of the training sentences occurs; every method on all linear layers (adapters behind the two that end a half), its "
-        "head at chapter 02's rate, the gradient's norm cut at 1. Rates were chosen on seeds 100 to 102 and the validation "
+        "frame of the training sentences occurs; every method on all linear layers (adapters behind the two that end a half), "
+        "its head at chapter 02's rate, the gradient's norm cut at 1. Rates were chosen on seeds 100 to 102 and the validation "
         "split, five a factor of about three apart, the smallest within a point of the best. Two classes: guessing gets 0.5.",
     )  # fmt: skip
 
 
 EFFECTS = [
     Effect("The family on the encoder",
-           "LoRA within 2 points of full fine-tuning; each above the head alone; a variant above LoRA", on_the_encoder, data="peft_encoder"),
+           "LoRA within 2 points of full fine-tuning; each above the head alone; a variant above LoRA", on_the_encoder,
+           data="peft_encoder"),
 ]  # fmt: skip
