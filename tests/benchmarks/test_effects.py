@@ -135,7 +135,7 @@ def test_a_quick_run_leaves_out_the_slowest_and_keeps_the_claims(effects, monkey
                  "topic", "learned", "sentences to 1 nat", "known wordings", "new wordings", "stopped", "loss",
                  "win, %", "KL, nats", "proxy before", "proxy", "sampled before, %", "sampled after, %", "after, %",
                  "gain", "forgotten", "trained", "left", "wrong", "right", "as trained, batch 1", "merged, batch 1",
-                 "fidelity", "drift", "other words",
+                 "fidelity", "drift", "other words", "red boxes",
                  *(f"{question}, {when}" for question in effects.bits.QUESTIONS for when in ("before", "after")),
                  effects.bits.INTO_16_BITS,
                  "loss after", "into the 16-bit base, loss", "into the dequantised base, loss", "quantised again, loss")
