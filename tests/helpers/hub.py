@@ -127,14 +127,13 @@ class Person:
         self.hub, self.name, self.log = f"{address}/hub", name, log
         self.server = f"{address}/user/{name}"
         session = requests.Session()
-        session.get(f"{self.hub}/login")
+        session.get(f"{self.hub}/login", timeout=DEADLINE)
         typed = {"username": name, "password": password, "_xsrf": session.cookies.get("_xsrf", path="/hub/")}
-        session.post(f"{self.hub}/login", data=typed, allow_redirects=False).raise_for_status()
-        forged = {"X-XSRFToken": session.cookies.get("_xsrf", path="/hub/")}
-        given = session.post(f"{self.hub}/api/users/{name}/tokens", json={}, headers=forged)
-        given.raise_for_status()
-        self.headers = {"Authorization": f"token {given.json()['token']}"}
-        requests.post(f"{self.hub}/api/users/{name}/server", headers=self.headers).raise_for_status()
+        session.post(f"{self.hub}/login", data=typed, allow_redirects=False, timeout=DEADLINE)
+        own = {"X-XSRFToken": session.cookies.get("_xsrf", path="/hub/")}  # the page is the hub's own
+        token = said(session.post(f"{self.hub}/api/users/{name}/tokens", json={}, headers=own, timeout=DEADLINE))["token"]
+        self.headers = {"Authorization": f"token {token}"}
+        self.ask("POST", f"{self.hub}/api/users/{name}/server").raise_for_status()
 
     def wait(self) -> Person:
         """Until the server runs."""
@@ -143,13 +142,16 @@ class Person:
 
     def known(self) -> Any:
         """What the hub knows of the person: the server's address once it answers, and what the hub waits for until then."""
-        return said(requests.get(f"{self.hub}/api/users/{self.name}", headers=self.headers))
+        return said(self.ask("GET", f"{self.hub}/api/users/{self.name}"))
+
+    def ask(self, method: str, address: str, content: Any = None) -> requests.Response:
+        return requests.request(method, address, headers=self.headers, json=content, timeout=DEADLINE)
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(self.server + path, headers=self.headers)
+        return self.ask("GET", self.server + path)
 
     def post(self, path: str, **content: Any) -> Any:
-        return said(requests.post(self.server + path, headers=self.headers, json=content))
+        return said(self.ask("POST", self.server + path, content))
 
     def read(self, path: str) -> Any:
         """A file in the person's home: a notebook as an object, everything else as text."""
@@ -157,7 +159,7 @@ class Person:
 
     def save(self, path: str, notebook: Any) -> None:
         model = {"type": "notebook", "format": "json", "content": notebook}
-        said(requests.put(f"{self.server}/api/contents/{path}", headers=self.headers, json=model))
+        said(self.ask("PUT", f"{self.server}/api/contents/{path}", model))
 
     def type(self, *commands: str) -> list[tuple[int, str]]:
         """Type commands in a terminal of JupyterLab, one after the other: for each how it ended and what it said."""
@@ -199,7 +201,7 @@ def free_ports(count: int) -> list[int]:
 
 def answers(address: str) -> bool:
     try:
-        return requests.get(address).ok
+        return requests.get(address, timeout=DEADLINE).ok
     except requests.ConnectionError:
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import json
 import re
 import shutil
 import sys
@@ -58,6 +59,9 @@ def test_a_whole_round_on_a_hub(site, open_class):
             'find_spec("autograder.check")', 'not find_spec("autograder.exercises")', 'not find_spec("solutions")',
         )])  # fmt: skip
         assert bob.get("/formgrader/api/assignments").status_code == 404
+        shown = json.loads(re.search(r'(?s)id="jupyter-config-data"[^>]*>(.*?)</script>', bob.get("/lab").text)[1])
+        assert "@jupyter/nbgrader:formgrader" in shown["disabledExtensions"]
+        assert "@jupyter/nbgrader:assignment-list" not in shown["disabledExtensions"]
         for other in (bob, grace):
             assert other.get("/../ada/api/contents").status_code == 403
 
