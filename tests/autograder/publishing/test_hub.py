@@ -112,5 +112,5 @@ def test_instructors_are_the_members_of_a_group_of_the_machine(monkeypatch):
 
     monkeypatch.setattr(grp, "getgrnam", lambda _: SimpleNamespace(gr_mem=["jupyter-grace", "alan"]))
     assert groups() == {"instructors": {"users": ["grace", "alan"]}}
-    monkeypatch.undo()
+    monkeypatch.setattr(grp, "getgrnam", {}.__getitem__)
     assert groups() == {"instructors": {"users": []}}
