@@ -1,7 +1,7 @@
 """JupyterHub's settings for the course: who gets which half of it, and where they exchange assignments.
 
 It takes no part in how people log in, where their servers run, and what stands before them: those stay your hub's own.
-`docs/teaching.md` says how to start with it. Beside the folder of the course that this file lies in there are two more:
+`docs/hub.md` says how to start with it. Beside the folder of the course that this file lies in there are two more:
 
     course/     the course with its answers; the members of the machine's group `instructors` may read it, and nobody else
     handout/    the student bundle (`course release --to ../handout`), and in its .venv the programs that everybody's server runs
@@ -18,17 +18,18 @@ PROGRAMS = HANDOUT / ".venv" / "bin"
 NOTEBOOKS = HANDOUT / "autograder" / "notebooks"
 
 
-def members(group: str) -> list[str]:
-    """The people in a group of the machine. The Littlest JupyterHub puts `jupyter-` before the name of each."""
+def is_instructor(name: str) -> bool:
+    """Whether this person's account is in the machine's group. The Littlest JupyterHub calls the account of ada `jupyter-ada`."""
     try:
-        return [name.removeprefix("jupyter-") for name in grp.getgrnam(group).gr_mem]
+        members = grp.getgrnam("instructors").gr_mem
     except KeyError:
-        return []  # no such group: nobody is an instructor yet
+        return False  # no such group: nobody is an instructor yet
+    return name in members or f"jupyter-{name}" in members
 
 
 def choose_half(spawner) -> None:
     """Instructors import the course, students their bundle, which holds no answer; each has the settings that go with it."""
-    instructor = any(group.name == "instructors" for group in spawner.user.groups)
+    instructor = is_instructor(spawner.user.name)
     rooms = [COURSE / "install" / "hub" / "jupyter"] if instructor else [NOTEBOOKS / "on_a_hub", NOTEBOOKS / "jupyter"]
     spawner.environment = spawner.environment | {
         "PYTHONPATH": str(COURSE if instructor else HANDOUT),
@@ -37,7 +38,6 @@ def choose_half(spawner) -> None:
 
 
 c = get_config()  # noqa: F821 (JupyterHub provides it)
-c.JupyterHub.load_groups = {"instructors": {"users": members("instructors")}}
 c.Spawner.pre_spawn_hook = choose_half
 c.Spawner.cmd = [str(PROGRAMS / "python"), "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--ServerApp.terminado_settings=shell_command=['bash']"]  # a login shell would forget the PATH

@@ -1,9 +1,9 @@
 """A hub for a test: JupyterHub with the course's own settings, and people who log in and work through it over HTTP.
 
 Only what every hub chooses for itself is chosen here: people log in with one password, and their servers are processes of
-this machine. Nobody has an account on it. nbgrader takes a student's name from the system's list of accounts, so each
-student's server sees a list of its own (bubblewrap), in which whoever runs the test bears the student's name. Nor does it see
-that the course is installed here: on a hub the bundle is.
+this machine. Nobody has an account on it, nor is there a group of instructors: the hub is told of one. nbgrader takes a
+student's name from the system's list of accounts, so each student's server sees a list of its own (bubblewrap), in which
+whoever runs the test bears the student's name. Nor does it see that the course is installed here: on a hub the bundle is.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ PYTHON = Path(sys.executable).with_name("configurable-http-proxy")  # its port t
 DEADLINE = 300  # seconds; only a failure reaches it
 
 LOCAL = """
+import grp
 import os
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
@@ -43,7 +44,7 @@ load_subconfig({settings!r})  # the course's
 c.JupyterHub.authenticator_class = "shared-password"
 c.SharedPasswordAuthenticator.user_password = {password!r}
 c.Authenticator.allow_all = True
-c.JupyterHub.load_groups = {{"instructors": {{"users": {instructors!r}}}}}  # nobody has an account here
+grp.getgrnam = {{"instructors": grp.struct_group(("instructors", "x", 0, {instructors!r}))}}.__getitem__
 
 PORTS = {ports!r}
 

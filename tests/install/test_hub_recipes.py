@@ -65,7 +65,7 @@ def test_the_container_starts_the_hub_with_settings_that_it_takes(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shown = done.stdout
-    assert "allow_all = True" in shown and "load_groups" in shown and "pre_spawn_hook" in shown and "instructors" in shown, shown
+    assert "allow_all = True" in shown and "choose_half" in shown and "COURSE_EXCHANGE" in shown, shown
 
 
 def test_the_proxy_of_the_container_is_locked():
@@ -86,4 +86,4 @@ def test_what_is_written_into_the_hubs_settings_is_read(line, tmp_path):
 
     written = shlex.split(line)[1].replace("/srv/course", str(places.ROOT))
     (tmp_path / "course.py").write_text(written)
-    assert "instructors" in PyFileConfigLoader("course.py", path=str(tmp_path)).load_config().JupyterHub.load_groups
+    assert "COURSE_EXCHANGE" in PyFileConfigLoader("course.py", path=str(tmp_path)).load_config().Spawner.environment
