@@ -43,6 +43,11 @@ system:  ## install what some tests need of the machine where that can be done u
 			chromium chromium-driver fonts-dejavu-core bubblewrap postgresql iproute2; then exit 0; fi; \
 	echo "Chromium, bubblewrap or PostgreSQL is missing here, and there is no way to install it unasked: the tests that need"; \
 	echo "it will be skipped (in CI: will fail)."
+	@[ -d build/hub/node_modules ] && cmp -s install/hub/package-lock.json build/hub/package-lock.json && exit 0; \
+	if command -v npm >/dev/null 2>&1 && mkdir -p build/hub && cp install/hub/package*.json build/hub && npm ci --prefix build/hub \
+		--ignore-scripts --no-audit --no-fund --fetch-retries=0 --fetch-timeout=30000 >build/hub/npm.log 2>&1; then exit 0; fi; \
+	rm -rf build/hub/node_modules; \
+	echo "JupyterHub's own proxy is not to be had from npm here: the test of the hub takes its port to Python, from the lock."
 
 lock:  ## resolve the dependencies again (needs uv); see install/lock.py
 	@command -v uv >/dev/null 2>&1 || { echo "No uv here: pip install uv, then try again."; exit 1; }

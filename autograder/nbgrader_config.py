@@ -3,12 +3,15 @@
 Demonstrations show an effect and take their time; no exercise depends on one. So nothing that grades or validates runs
 them: nbgrader's executor, which Validate uses, skips the cells that carry their tag.
 
+On a hub the hub's settings say where nbgrader's exchange is, in the environment of everybody's server.
+
 `nbgrader autograde` does not use that executor: student code runs in the sandbox and is judged outside of it, as with
 `course grade`. On a machine without a sandbox, `c.GradeBehindTheWall.sandboxed = False` is the instructor's own choice.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nbgrader
@@ -23,6 +26,8 @@ PAGES = Path(__file__).parent / "grading" / "pages"
 def settings(c: Config) -> None:
     """Put the course's settings into a traitlets config object."""
     c.CourseDirectory.course_id = "finetuning"
+    if exchange := os.environ.get("COURSE_EXCHANGE"):
+        c.Exchange.root = exchange
     c.ClearSolutions.code_stub = {"python": f'raise NotImplementedError("{STUB}")'}
     c.ClearSolutions.text_stub = TEXT_STUB
     c.Execute.skip_cells_with_tag = DEMONSTRATION

@@ -39,7 +39,7 @@ def resolve(locked: str) -> str:
         output.write_text(locked, encoding="utf-8")
         pin.write_text(f"torch=={TORCH}\n", encoding="utf-8")
         command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", OLDEST_PYTHON]
-        command += ["--generate-hashes", "--no-header", "--no-annotate", "--extra", "test", "--extra", "site"]
+        command += ["--generate-hashes", "--no-header", "--no-annotate", "--extra", "test", "--extra", "site", "--extra", "hub"]
         command += ["--constraint", pin, "--output-file", output, ROOT / "pyproject.toml"]
         subprocess.run(command, check=True)
         return output.read_text(encoding="utf-8")
