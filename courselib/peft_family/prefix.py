@@ -45,7 +45,9 @@ def prefix_share(q: Tensor, k: Tensor, prefix_k: Tensor) -> Tensor:
 
 
 class Prefixed(nn.Module):
-    """A frozen causal model with a trained prefix. `model(input_ids=(batch, n)).logits` is (batch, n, vocab): n stays n.
+    """A frozen model with a trained prefix. `model(input_ids=(batch, n)).logits` is (batch, n, vocab): n stays n.
+
+    Of an encoder without a head it is `last_hidden_state` (batch, n, d). The text's positions begin at l, in either.
 
     `prefix` is (l, 2 L t) with t the width of keys and values, in peft's order: keys of layer 0, values of layer 0, keys of layer
     1, ... It starts normal with `std`. (Zero is no identity: a key of zeros has score 0, and takes its share of the attention.)

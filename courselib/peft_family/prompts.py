@@ -43,11 +43,12 @@ class PromptNetwork(nn.Module):
 
 
 class SoftPrompt(nn.Module):
-    """A frozen causal model behind `length` trained vectors. `model(input_ids=(batch, n)).logits` is (batch, n, vocab).
+    """A frozen model behind `length` trained vectors. `model(input_ids=(batch, n)).logits` is (batch, n, vocab).
 
     The logits of the prompt's own positions are cut off, so position i still predicts token i + 1. (peft leaves them on: its
-    logits are `length` longer.) The vectors start as those of words drawn at random, `start` = "words", or as normal noise with
-    standard deviation 1, "noise", which is peft's own start. `hidden` above 0 computes them by a `PromptNetwork`.
+    logits are `length` longer.) An encoder without a head has `last_hidden_state` (batch, n, d), cut likewise. The vectors
+    start as those of words drawn at random, `start` = "words", or as normal noise with standard deviation 1, "noise", which is
+    peft's own start. `hidden` above 0 computes them by a `PromptNetwork`.
     """
 
     def __init__(self, model: nn.Module, length: int, start: str = "words", hidden: int = 0) -> None:
@@ -78,5 +79,6 @@ class SoftPrompt(nn.Module):
         length = prompt.shape[1]
         if attention_mask is not None:
             attention_mask = torch.cat([attention_mask.new_ones(len(input_ids), length), attention_mask], 1)
-        logits = self.model(inputs_embeds=torch.cat([prompt, words], 1), attention_mask=attention_mask).logits
-        return SimpleNamespace(logits=logits[:, length:])  # (batch, n, vocab)
+        found = self.model(inputs_embeds=torch.cat([prompt, words], 1), attention_mask=attention_mask)
+        name = "logits" if hasattr(found, "logits") else "last_hidden_state"
+        return SimpleNamespace(**{name: found[name][:, length:]})  # (batch, n, vocab), or (batch, n, d)

@@ -1,5 +1,6 @@
 """Prompts and prefixes beside peft's on a tiny Llama with grouped-query attention, and what they do to attention."""
 
+import copy
 import math
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from peft import PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 
 from courselib.peft_family import prefix, prompts, putting
-from tiny_models import llama
+from tiny_models import bert, llama
 
 TOKENS = torch.tensor([[2, 5, 9, 3, 7], [2, 7, 3, 11, 1]])
 PADDED = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
@@ -84,6 +85,41 @@ def test_prefix_tuning_is_pefts(mask, hidden):
     expected.backward(grad)
     mine = ours.start if hidden else ours.prefix
     assert near(mine.grad, encoder.embedding.weight.grad)
+
+
+@pytest.mark.parametrize("mask", [None, PADDED])
+def test_a_prompt_of_words_before_an_encoders_text_is_those_words_before_it(mask):
+    encoder = bert().bert
+    ours = prompts.SoftPrompt(copy.deepcopy(encoder), 3)
+    first = torch.tensor([4, 8, 6])
+    ours.prompt.data.copy_(encoder.get_input_embeddings().weight[first])
+    h = ours(TOKENS, mask).last_hidden_state
+    real = slice(None) if mask is None else mask.bool()
+    assert h.shape == (2, 5, 12) and near(h[real], encoder(*behind(first, mask)).last_hidden_state[:, 3:][real])
+
+
+@pytest.mark.parametrize("mask", [None, PADDED])
+def test_a_prefix_that_holds_an_encoders_own_keys_and_values_is_the_words_they_came_from(mask):
+    """In a model of one layer, where the words' keys do not depend on the text: so their effect on the text is all there is."""
+    encoder = bert().bert
+    del encoder.encoder.layer[1:]
+    encoder.config.num_hidden_layers = 1
+    ours = prefix.Prefixed(copy.deepcopy(encoder), 3)
+    assert putting.trained_count(ours) == prefix.prefix_parameters(1, 3, 12)
+    first, attention = torch.tensor([4, 8, 6]), encoder.encoder.layer[0].attention.self
+    words = encoder.embeddings(first[None])[0]  # (3, 12)
+    ours.prefix.data.copy_(torch.cat([attention.key(words), attention.value(words)], 1))
+    h = ours(TOKENS, mask).last_hidden_state
+    real = slice(None) if mask is None else mask.bool()
+    whole = encoder(*behind(first, mask)).last_hidden_state
+    assert h.shape == (2, 5, 12) and near(h[real], whole[:, 3:][real])
+    assert not torch.allclose(h[real], encoder(TOKENS, mask).last_hidden_state[real], atol=1e-2)
+
+
+def behind(first, mask):
+    """(ids, attention mask) of the tokens with the words `first` before them."""
+    given = torch.ones_like(TOKENS) if mask is None else mask
+    return torch.cat([first.expand(2, -1), TOKENS], 1), torch.cat([torch.ones(2, len(first), dtype=torch.long), given], 1)
 
 
 def test_the_count_is_twice_what_is_often_written_and_follows_the_key_value_heads():
