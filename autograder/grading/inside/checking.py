@@ -1,4 +1,4 @@
-"""What `autograder.check` is inside the sandbox: nothing is right or wrong in here, for nothing in here knows the answers."""
+"""What `autograder.checking` is inside the sandbox: nothing is right or wrong in here, for nothing in here knows the answers."""
 
 from __future__ import annotations
 

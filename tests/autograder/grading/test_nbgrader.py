@@ -10,6 +10,7 @@ import html
 import inspect
 import re
 import shutil
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from traitlets.config import Config
 from autograder import places
 from autograder.exercises.exercise import Exercise
 from autograder.nbgrader_config import settings
+from autograder.publishing.statements import filled
 from classes import course as course_command
 from classes import nbgrader, nbgrader_alone
 from needs import need_sandbox
@@ -179,7 +181,8 @@ def test_no_feedback_shows_a_model_answer(course: Course, assignment: str) -> No
     handed_out = "\n".join(cell.source for cell in course.notebook("release", ".", assignment).cells)
     feedback = {student: course.feedback(student, assignment) for student in ("right", "wrong", "untouched")}
     for exercise in exercises_of(assignment):
-        answer = inspect.getsource(exercise.answer) if isinstance(exercise, Exercise) else exercise.answer()
+        coded = isinstance(exercise, Exercise)
+        answer = filled(textwrap.dedent(inspect.getsource(exercise.answer))) if coded else exercise.answer()
         lines = [line.strip() for line in answer.splitlines()]
         telling = [line for line in lines if len(line) > 12 and line not in handed_out]
         assert telling, f"{exercise.id}: everything in its answer has been handed out"

@@ -58,7 +58,7 @@ def test_a_whole_round_on_a_hub(site, open_class):
 
         # who may what: a student's server finds the checks, and no answer
         do(bob, [f"python -c 'from importlib.util import find_spec; assert {found}'" for found in (
-            'find_spec("autograder.check")', 'not find_spec("autograder.exercises")', 'not find_spec("solutions")',
+            'find_spec("autograder.checking")', 'not find_spec("autograder.exercises")', 'not find_spec("solutions")',
         )])  # fmt: skip
         assert bob.get("/formgrader/api/assignments").status_code == 404
         shown = json.loads(re.search(r'(?s)id="jupyter-config-data"[^>]*>(.*?)</script>', bob.get("/lab").text)[1])
